@@ -1,0 +1,1 @@
+"""The measured trusted computing base: everything that runs inside the TEE."""

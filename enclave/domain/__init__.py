@@ -1,0 +1,1 @@
+"""Vocabulary shared with the host: frozen values and codecs, no I/O."""
