@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+/// @title What it takes to register a signer
+/// @param verifierId Verifier for this kind of evidence, from 1.
+/// @param signer Address of the key that exists only inside the enclave.
+/// @param operator Who answers for the signer, may seat it and may revoke it.
+/// @param hpkePublicKey X25519 public key of the enclave, 32 bytes.
+/// @param refBlock A past block whose hash the evidence commits to.
+/// @param evidence What the verifier takes; at most 8,192 bytes.
+/// @param hints What the verifier takes; at most 1,024 bytes.
+/// @param signature The signer's EIP-712 signature over the registration, 64 bytes (EIP-2098, low s).
+struct RegistrationRequest {
+    uint16 verifierId;
+    address signer;
+    address operator;
+    bytes hpkePublicKey;
+    uint64 refBlock;
+    bytes evidence;
+    bytes hints;
+    bytes signature;
+}
+
+/// @title What the registry says of a signer
+/// @param operator Who answers for it; zero for a signer that was never registered.
+/// @param expiresAt First moment, in seconds since the epoch, at which it is no longer valid.
+/// @param imageId Image it was attested with.
+/// @param tee Platform, as in `Claims.tee`.
+/// @param tier Who vouches, as in `Claims.tier`.
+/// @param revoked Revoked, for good.
+/// @param valid Registered, not revoked, not expired, and its image is live.
+struct SignerInfo {
+    address operator;
+    uint64 expiresAt;
+    bytes32 imageId;
+    uint8 tee;
+    uint8 tier;
+    bool revoked;
+    bool valid;
+}
+
+/// @title Which keys exist only inside an attested enclave
+/// @notice Anyone registers a signer with evidence; nobody can without.
+/// @dev A registration proves that, not longer ago than `maxRefBlocks` blocks, a genuine and non-debug enclave of an
+///      approved image held the signer's key and named this operator, this chain and this registry. It does NOT prove
+///      that the enclave still runs, that the host is honest, or that the platform's microcode was current unless the
+///      verifier appraises it (`Claims.tcbStatus`).
+interface IAttestationRegistry {
+    /// @notice A verifier was added; it keeps its id for good.
+    event VerifierAdded(uint16 indexed verifierId, address indexed verifier, uint8 tier, string name);
+
+    /// @notice A signer was registered or renewed. The evidence is complete but for the certificates, which the
+    ///         verifier published when it cached them.
+    event SignerRegistered(
+        address indexed signer,
+        address indexed operator,
+        bytes32 indexed imageId,
+        uint8 tee,
+        uint8 tier,
+        uint16 verifierId,
+        uint64 refBlock,
+        uint64 expiresAt,
+        bytes32 hwId,
+        bytes hpkePublicKey,
+        bytes evidence
+    );
+
+    /// @notice A signer was revoked, for good.
+    event SignerRevoked(address indexed signer, address indexed by);
+
+    /// @notice `maxRefBlocks` must lie in 1 to `wantedMax`, the reach of the history contract.
+    error AttestationRegistry_RefWindowOutOfRange(uint64 seen, uint64 wantedMax);
+
+    /// @notice A contract fixed at construction is the zero address.
+    error AttestationRegistry_ZeroAddress();
+
+    /// @notice The address to add as a verifier has no code.
+    error AttestationRegistry_NoCode(address seen);
+
+    /// @notice The verifier was added before.
+    error AttestationRegistry_KnownVerifier(address seen);
+
+    /// @notice All 65,535 verifier ids are used.
+    error AttestationRegistry_VerifiersFull();
+
+    /// @notice No verifier has this id; ids run from 1 to `wantedMax`.
+    error AttestationRegistry_UnknownVerifier(uint16 seen, uint16 wantedMax);
+
+    /// @notice The zero address is no signer.
+    error AttestationRegistry_ZeroSigner();
+
+    /// @notice The zero address is no operator.
+    error AttestationRegistry_ZeroOperator();
+
+    /// @notice The X25519 public key has the wrong length.
+    error AttestationRegistry_HpkeKeyLength(uint256 seen, uint256 wanted);
+
+    /// @notice The evidence is longer than the registry emits.
+    error AttestationRegistry_EvidenceTooLong(uint256 seen, uint256 wantedMax);
+
+    /// @notice The hints are longer than any verifier needs.
+    error AttestationRegistry_HintsTooLong(uint256 seen, uint256 wantedMax);
+
+    /// @notice The reference block is this block or a later one; its hash is not known.
+    error AttestationRegistry_RefBlockNotPast(uint64 seen, uint256 wantedBelow);
+
+    /// @notice The reference block is older than the window.
+    error AttestationRegistry_RefBlockTooOld(uint64 seen, uint256 wantedMin);
+
+    /// @notice Neither the chain nor its history contract gives the hash of the reference block.
+    error AttestationRegistry_RefBlockUnknown(uint64 seen);
+
+    /// @notice The signature was made by another key, or for another registration.
+    error AttestationRegistry_SignatureBy(address seen, address wanted);
+
+    /// @notice The evidence names another signer (bytes 0 to 19 of the report data).
+    error AttestationRegistry_EvidenceForSigner(address seen, address wanted);
+
+    /// @notice The evidence names another reference block (bytes 20 to 27 of the report data).
+    error AttestationRegistry_EvidenceForBlock(uint64 seen, uint64 wanted);
+
+    /// @notice The evidence commits to another chain, registry, block hash, operator or X25519 key (bytes 28 to 59).
+    error AttestationRegistry_EvidenceForRegistration(bytes32 seen, bytes32 wanted);
+
+    /// @notice The report data has another layout (bytes 60 to 63).
+    error AttestationRegistry_ReportDataVersion(uint32 seen, uint32 wanted);
+
+    /// @notice The verifier's claims carry another tier than the verifier had when it was added.
+    error AttestationRegistry_ClaimedTier(uint8 seen, uint8 wanted);
+
+    /// @notice The image is not approved, or was withdrawn.
+    error AttestationRegistry_ImageNotLive(bytes32 seen);
+
+    /// @notice The image is approved for another platform.
+    error AttestationRegistry_ImageForTee(uint8 seen, uint8 wanted);
+
+    /// @notice The evidence's certificates end before this block.
+    error AttestationRegistry_EvidenceExpired(uint64 seen, uint256 wantedAbove);
+
+    /// @notice The signer was revoked; a revoked key never returns.
+    error AttestationRegistry_Revoked(address seen);
+
+    /// @notice The signer belongs to another operator.
+    error AttestationRegistry_OperatorChanged(address seen, address wanted);
+
+    /// @notice The signer is registered with another image.
+    error AttestationRegistry_ImageChanged(bytes32 seen, bytes32 wanted);
+
+    /// @notice The signer is registered at another tier.
+    error AttestationRegistry_TierChanged(uint8 seen, uint8 wanted);
+
+    /// @notice A renewal needs evidence of a later block than the last.
+    error AttestationRegistry_EvidenceNotNewer(uint64 seen, uint64 wantedAbove);
+
+    /// @notice A renewal may not end earlier than what it renews.
+    error AttestationRegistry_RenewalShortens(uint64 seen, uint64 wantedMin);
+
+    /// @notice The signer was never registered.
+    error AttestationRegistry_UnknownSigner(address seen);
+
+    /// @notice Only the signer's operator, governance or the guardian may revoke.
+    error AttestationRegistry_MayNotRevoke(address seen);
+
+    /// @notice Add a verifier. Reached only through the delay of governance. A verifier is never removed: withdraw its
+    ///         images instead.
+    /// @param verifier Contract with code that implements `IAttestationVerifier`.
+    /// @return verifierId Its id, from 1.
+    function addVerifier(address verifier) external returns (uint16 verifierId);
+
+    /// @notice Register or renew a signer. Anyone may call: the evidence and the signer's signature name the operator.
+    /// @dev Fails closed with a typed error that names the check. A registration that someone else sends first has the
+    ///      same effect; the second then fails with `AttestationRegistry_EvidenceNotNewer`.
+    /// @param r The registration.
+    function register(RegistrationRequest calldata r) external;
+
+    /// @notice Revoke a signer at once and for good, and clear the hubs.
+    /// @param signer A registered signer.
+    function revoke(address signer) external;
+
+    /// @notice Whether a signer may sign now.
+    /// @param signer Any address.
+    /// @return Registered, not revoked, not expired, and its image is live.
+    function isValid(address signer) external view returns (bool);
+
+    /// @notice What the registry says of a signer.
+    /// @param signer Any address.
+    /// @return All zeros for a signer that was never registered.
+    function signerInfo(address signer) external view returns (SignerInfo memory);
+
+    /// @notice The verifier with an id.
+    /// @param verifierId From 1.
+    /// @return The zero address for an id that is not used.
+    function verifierAt(uint16 verifierId) external view returns (address);
+
+    /// @notice How old, in blocks, the reference block of a registration may be.
+    /// @return 1 to 8,191, fixed at construction.
+    function maxRefBlocks() external view returns (uint64);
+
+    /// @notice The domain of the registration signature.
+    /// @return EIP-712 domain separator for this chain and this registry.
+    function domainSeparator() external view returns (bytes32);
+}
