@@ -182,15 +182,18 @@ def _check_json(value: object, depth: int) -> None:
     if isinstance(value, str):
         if not value.isascii() or (value and not value.isprintable()):
             raise ConfigError(f"text is not printable ASCII: {value!r}")
-    elif isinstance(value, list):
-        for item in value:
-            _check_json(item, depth + 1)
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            _check_json(key, depth + 1)
-            _check_json(item, depth + 1)
     elif not isinstance(value, bool):
-        raise ConfigError(f"{type(value).__name__} in a definition, wanted text or a boolean")
+        for item in _children(value):
+            _check_json(item, depth + 1)
+
+
+def _children(value: object) -> list[object]:
+    """Keys and values of an object, items of a list."""
+    if isinstance(value, list):
+        return value
+    if isinstance(value, dict):
+        return [*value.keys(), *value.values()]
+    raise ConfigError(f"{type(value).__name__} in a definition, wanted text or a boolean")
 
 
 class _Fields:

@@ -1,8 +1,9 @@
 """The wire between host and enclave: framed deterministic CBOR with a schema for everything.
 
 A frame is a 4-byte big-endian length and one deterministic CBOR map of at most 1 MiB (RFC 8949,
-section 4.2.3, length-first key order). Requests are `{"id", "op", "args"}`; responses `{"id", "ok"}` or `{"id", "error"}`.
-The dataclasses below are the schema: exact keys, exact types, no extras.
+section 4.2.3, length-first key order). Requests are `{"id", "op", "args"}`; responses
+`{"id", "ok"}` or `{"id", "error"}`. The dataclasses below are the schema: exact keys, exact
+types, no extras.
 """
 
 import io
@@ -256,8 +257,8 @@ def decode_body(body: bytes) -> dict[str, Any]:
         same = cbor2.dumps(value, canonical=True) == body
     except (cbor2.CBORError, ValueError, TypeError, RecursionError, OverflowError) as error:
         raise ProtocolError("frame is not CBOR") from error
-    if not same or not isinstance(value, dict):
-        raise ProtocolError("frame is not one deterministic CBOR map")
+    if not same or not isinstance(value, dict) or not all(type(key) is str for key in value):
+        raise ProtocolError("frame is not one deterministic CBOR map with text keys")
     return value
 
 
