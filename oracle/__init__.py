@@ -1,0 +1,1 @@
+"""The untrusted host, and everything that checks the enclave from outside."""

@@ -1,0 +1,1 @@
+"""How the host speaks to an EVM chain: endpoints, contracts, transactions."""

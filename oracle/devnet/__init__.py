@@ -1,0 +1,1 @@
+"""A whole world on one machine: a chain, price sources, emulated silicon."""

@@ -1,0 +1,1 @@
+"""Emulates a silicon vendor: its keys, certificates and quotes, under its own root."""
