@@ -74,7 +74,7 @@ def test_every_part_is_read() -> None:
 def test_any_change_is_another_feed(change: str) -> None:
     data = definition()
     edits: dict[str, Any] = {
-        "source": lambda: data["sources"].pop(),
+        "source": data["sources"].pop,
         "transform": lambda: data["sources"][1]["convert"][0].update(rounding="down"),
         "quorum": lambda: data["aggregation"].update(min_sources="1"),
         "decimals": lambda: data.update(decimals="9"),
