@@ -1,1 +1,1 @@
-"""The untrusted host, and everything that checks the enclave from outside."""
+"""The untrusted host of a confidential oracle: schedules, submits, registers, and checks from outside."""

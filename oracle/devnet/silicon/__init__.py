@@ -1,1 +1,20 @@
-"""Emulates a silicon vendor: its keys, certificates and quotes, under its own root."""
+"""The emulated silicon vendor: real formats, separate root.
+
+It stands where a hardware vendor and a machine with its chip would. Quotes, certificates and their
+chain have the vendor's exact layout, so that attesters, codecs and the on-chain verifiers run
+unchanged; the root is its own, made anew for each instance and kept in memory only.
+
+**It proves nothing about any code.** Whoever reaches its socket gets any measurement signed.
+Production verifiers refuse its root, and the contracts refuse to be built with it on anything but a
+local chain.
+
+- `pki.py` root, platform CA, PCK leaf with the SGX extension.
+- `quotes.py` quoting enclave, SGX version 3 and TDX version 4 quotes.
+- `vendor.py` one instance of all that, and what a verifier contract must be built with.
+- `service.py` the instance behind a unix socket; `__main__.py` runs it as a process.
+"""
+
+from oracle.devnet.silicon.service import serve_silicon
+from oracle.devnet.silicon.vendor import SiliconVendor, VendorConstants, measure_enclave
+
+__all__ = ["SiliconVendor", "VendorConstants", "measure_enclave", "serve_silicon"]

@@ -1,0 +1,1 @@
+"""One attester for each TEE: report data to evidence."""

@@ -1,0 +1,1 @@
+"""Vendor formats to values and back; shape only, nothing is verified here."""

@@ -1,0 +1,235 @@
+"""Intel ECDSA quotes: the vendor's whole quote into what the chain takes.
+
+On-chain evidence leaves out what the chain has or derives: `header 48 | body (384 SGX, 584 TDX) |
+signature 64 | attestation key 64 | QE report 384 | QE report signature 64 | QE authentication data`.
+The certificates go to the verifier's cache, once for each machine.
+
+Reference: Intel SGX ECDSA QuoteLib reference, tables 2 to 9 (version 3); Intel TDX DCAP Quoting
+Library API, appendix 3 (version 4).
+"""
+
+import base64
+import binascii
+import re
+from dataclasses import dataclass
+
+import sha3
+from cryptography import x509
+
+from enclave.domain.errors import MalformedEvidence
+from enclave.domain.evidence import (
+    REPORT_DATA_SIZE,
+    SGX_BODY_SIZE,
+    TDX_BODY_SIZE,
+    TeeKind,
+    image_id,
+)
+
+#: A driver's buffer is larger than the quote; a larger file than this is none.
+MAX_QUOTE = 16_384
+MAX_QE_AUTH = 1_024
+MAX_CERTIFICATE = 4_096
+CHAIN_LENGTH = 3
+HEADER_SIZE = 48
+#: The first eight bytes: version, key type (ECDSA with P-256), TEE type.
+_KINDS = {
+    bytes.fromhex("0300020000000000"): (TeeKind.SGX, SGX_BODY_SIZE),
+    bytes.fromhex("0400020081000000"): (TeeKind.TDX, TDX_BODY_SIZE),
+}
+_QE_REPORT_SIZE = 384
+_CERT_PEM_CHAIN = 5
+_CERT_QE_REPORT = 6
+_PEM = re.compile(
+    r"-----BEGIN CERTIFICATE-----\r?\n"
+    r"((?:[A-Za-z0-9+/=]{1,76}\r?\n)+)"
+    r"-----END CERTIFICATE-----\r?\n?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """One certificate of the chain.
+
+    Attributes:
+        der: The whole certificate.
+        id: keccak256 of its signed part, 32 bytes: how the contracts name it.
+    """
+
+    der: bytes
+    id: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class DcapQuote:
+    """A quote taken apart.
+
+    Attributes:
+        tee: `SGX` or `TDX`.
+        body: The report body, 384 or 584 bytes.
+        evidence: What `DcapVerifier.verify` takes.
+        pck: The machine's certificate.
+        ca: Its issuer.
+        root: The vendor's root as the quote carries it; verifiers trust their own.
+    """
+
+    tee: TeeKind
+    body: bytes
+    evidence: bytes
+    pck: Certificate
+    ca: Certificate
+    root: Certificate
+
+    @property
+    def report_data(self) -> bytes:
+        """The 64 bytes that the enclave chose."""
+        return self.body[-REPORT_DATA_SIZE:]
+
+    @property
+    def image_id(self) -> bytes:
+        """What `ImagePolicy` must have approved, 32 bytes."""
+        return image_id(self.tee, self.body)
+
+    @property
+    def hints(self) -> bytes:
+        """`abi.encode(bytes32 pckId)`."""
+        return self.pck.id
+
+
+def split_quote(raw: bytes) -> DcapQuote:
+    """Take a quote apart.
+
+    Checks shape only; nothing here establishes that the quote is genuine.
+
+    Args:
+        raw: SGX version 3 or TDX version 4 with a PEM chain (certification data type 5), at most
+            16,384 bytes. Bytes after the declared length are a driver's buffer: zeros, left out.
+
+    Raises:
+        MalformedEvidence: Another version, key or certification type, a length that does not match,
+            a chain of other than three certificates, or bytes left over.
+    """
+    if len(raw) > MAX_QUOTE:
+        raise MalformedEvidence(f"quote of {len(raw)} bytes, wanted at most {MAX_QUOTE}")
+    quote = _Reader(raw)
+    header = quote.take(HEADER_SIZE, "header")
+    if header[:8] not in _KINDS:
+        raise MalformedEvidence(
+            f"quote begins {header[:8].hex()}, wanted {' or '.join(k.hex() for k in _KINDS)}"
+        )
+    tee, body_size = _KINDS[header[:8]]
+    body = quote.take(body_size, "report body")
+    data = _Reader(quote.take(quote.u32("signature length"), "signature data"))
+    if any(quote.rest()):
+        raise MalformedEvidence("quote is followed by bytes that are not zero")
+    signature_and_key = data.take(128, "signature and attestation key")
+    certified = _certified(data) if tee is TeeKind.TDX else data
+    report = certified.take(_QE_REPORT_SIZE + 64, "QE report")
+    auth_size = certified.u16("QE authentication data length")
+    if auth_size > MAX_QE_AUTH:
+        raise MalformedEvidence(f"QE authentication data of {auth_size} bytes, wanted <= 1024")
+    auth = certified.take(auth_size, "QE authentication data")
+    pck, ca, root = _chain(certified.certification(_CERT_PEM_CHAIN))
+    certified.end("certification data")
+    evidence = header + body + signature_and_key + report + auth
+    return DcapQuote(tee, body, evidence, pck, ca, root)
+
+
+def parse_pem_chain(pem: bytes) -> tuple[Certificate, ...]:
+    """Certificates of a PEM chain, in order.
+
+    Checks shape only: no signature, date or name.
+
+    Args:
+        pem: Certificates and nothing between them; one NUL may end it, as the vendor writes it.
+
+    Raises:
+        MalformedEvidence: Other text, bad base64, not a DER certificate, or one over 4,096 bytes.
+    """
+    try:
+        text = pem.removesuffix(b"\0").decode("ascii")
+    except UnicodeDecodeError as error:
+        raise MalformedEvidence("certificate chain is not ASCII") from error
+    position, certificates = 0, []
+    while position < len(text):
+        block = _PEM.match(text, position)
+        if block is None:
+            raise MalformedEvidence(f"certificate chain has other text at {position}")
+        certificates.append(parse_certificate(_decode_base64(block[1])))
+        position = block.end()
+    return tuple(certificates)
+
+
+def parse_certificate(encoded: bytes) -> Certificate:
+    """Name a DER certificate as the contracts do.
+
+    Args:
+        encoded: At most 4,096 bytes.
+
+    Raises:
+        MalformedEvidence: Not one DER certificate.
+    """
+    if len(encoded) > MAX_CERTIFICATE:
+        raise MalformedEvidence(f"certificate of {len(encoded)} bytes, wanted <= {MAX_CERTIFICATE}")
+    try:
+        signed = x509.load_der_x509_certificate(encoded).tbs_certificate_bytes
+    except ValueError as error:
+        raise MalformedEvidence("not a DER certificate") from error
+    return Certificate(der=encoded, id=bytes(sha3.keccak_256(signed).digest()))
+
+
+def _certified(data: "_Reader") -> "_Reader":
+    """Version 4 wraps the QE report and its chain in certification data of type 6."""
+    inner = data.certification(_CERT_QE_REPORT)
+    data.end("signature data")
+    return _Reader(inner)
+
+
+def _chain(pem: bytes) -> tuple[Certificate, Certificate, Certificate]:
+    certificates = parse_pem_chain(pem)
+    if len(certificates) != CHAIN_LENGTH:
+        raise MalformedEvidence(f"chain of {len(certificates)} certificates, wanted {CHAIN_LENGTH}")
+    pck, ca, root = certificates
+    return pck, ca, root
+
+
+def _decode_base64(lines: str) -> bytes:
+    try:
+        return base64.b64decode("".join(lines.split()), validate=True)
+    except binascii.Error as error:
+        raise MalformedEvidence("certificate is not base64") from error
+
+
+class _Reader:
+    """Takes bytes from the front; says what is missing."""
+
+    def __init__(self, raw: bytes) -> None:
+        self._raw = raw
+        self._at = 0
+
+    def take(self, size: int, what: str) -> bytes:
+        end = self._at + size
+        if end > len(self._raw):
+            raise MalformedEvidence(f"{what} ends at {len(self._raw)}, wanted {end}")
+        part = self._raw[self._at : end]
+        self._at = end
+        return part
+
+    def u16(self, what: str) -> int:
+        return int.from_bytes(self.take(2, what), "little")
+
+    def u32(self, what: str) -> int:
+        return int.from_bytes(self.take(4, what), "little")
+
+    def certification(self, wanted: int) -> bytes:
+        """Certification data of one type: `type u16 | size u32 | data`."""
+        seen = self.u16("certification data type")
+        if seen != wanted:
+            raise MalformedEvidence(f"certification data type {seen}, wanted {wanted}")
+        return self.take(self.u32("certification data length"), "certification data")
+
+    def rest(self) -> bytes:
+        return self.take(len(self._raw) - self._at, "rest")
+
+    def end(self, what: str) -> None:
+        if self._at != len(self._raw):
+            raise MalformedEvidence(f"{what} has {len(self._raw) - self._at} bytes left over")

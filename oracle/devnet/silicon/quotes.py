@@ -1,0 +1,232 @@
+"""Quotes of the emulated vendor, in the exact formats: SGX version 3, TDX version 4.
+
+Integers in quotes are little-endian.
+
+Reference: Intel SGX ECDSA QuoteLib reference, tables 2 to 8 (version 3); Intel TDX DCAP Quoting
+Library API, appendix 3 (version 4).
+"""
+
+import hashlib
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256
+
+from enclave.domain.evidence import REPORT_DATA_SIZE, SGX_BODY_SIZE, TDX_BODY_SIZE, TeeKind
+from oracle.devnet.silicon.pki import Chain, Platform
+
+MEASUREMENT_SIZE = 48
+#: The quoting enclaves' vendor id; verifiers look for Intel's in every ECDSA quote.
+QE_VENDOR_ID = bytes.fromhex("939a7233f79c4ca9940a0db3957f0607")
+#: Preimage: the label in the call. The vendor's own value is the digest of its enclave signing key.
+QE_MRSIGNER = hashlib.sha256(b"emulated quoting enclave signer").digest()
+QE_MRENCLAVE = hashlib.sha256(b"emulated quoting enclave").digest()
+QE_SVN = 8
+#: Product ids as the vendor's: 1 for the SGX quoting enclave, 2 for the TDX one.
+QE_PRODUCT = {TeeKind.SGX: 1, TeeKind.TDX: 2}
+#: INIT, MODE64BIT and PROVISION_KEY, with legacy XFRM.
+QE_ATTRIBUTES = bytes.fromhex("1500000000000000e700000000000000")
+#: INIT and MODE64BIT, with legacy XFRM.
+ENCLAVE_ATTRIBUTES = bytes.fromhex("0500000000000000e700000000000000")
+ENCLAVE_MRSIGNER = hashlib.sha256(b"emulated enclave signer").digest()
+#: SEPT_VE_DISABLE (bit 28) and nothing else.
+TD_ATTRIBUTES = bytes.fromhex("0000001000000000")
+TD_XFAM = bytes.fromhex("e702060000000000")
+MRSEAM = hashlib.sha384(b"emulated TDX module").digest()
+TEE_TCB_SVN = bytes.fromhex("05000600000000000000000000000000")
+
+_ECDSA_P256 = 2
+_CERT_PEM_CHAIN = 5
+_CERT_QE_REPORT = 6
+_HEADER_KIND = {TeeKind.SGX: (3, 0x00), TeeKind.TDX: (4, 0x81)}
+
+
+@dataclass(frozen=True, slots=True)
+class AttestationKey:
+    """A quoting enclave's key for one TEE, and what its QE report says of it.
+
+    Attributes:
+        key: P-256 key that signs quotes.
+        qe_report: 384 bytes; its data is SHA-256(public key | auth) and 32 zero bytes.
+        qe_signature: The PCK's signature over it, 64 bytes.
+        auth: QE authentication data.
+    """
+
+    key: ec.EllipticCurvePrivateKey
+    qe_report: bytes
+    qe_signature: bytes
+    auth: bytes
+
+
+def raw_signature(key: ec.EllipticCurvePrivateKey, message: bytes) -> bytes:
+    """ECDSA with SHA-256 as quotes carry it: r and s, 32 bytes each, big-endian."""
+    r, s = decode_dss_signature(key.sign(message, ec.ECDSA(SHA256())))
+    return r.to_bytes(32, "big") + s.to_bytes(32, "big")
+
+
+def raw_public_key(key: ec.EllipticCurvePrivateKey) -> bytes:
+    """Both coordinates, 32 bytes each, big-endian."""
+    numbers = key.public_key().public_numbers()
+    return numbers.x.to_bytes(32, "big") + numbers.y.to_bytes(32, "big")
+
+
+def sgx_report_body(
+    *,
+    cpu_svn: bytes,
+    attributes: bytes,
+    mrenclave: bytes,
+    mrsigner: bytes,
+    product: int,
+    svn: int,
+    report_data: bytes,
+) -> bytes:
+    """An SGX report body, 384 bytes."""
+    body = b"".join(
+        (
+            cpu_svn,
+            bytes(32),  # MISCSELECT, reserved, ISVEXTPRODID
+            attributes,
+            mrenclave,
+            bytes(32),
+            mrsigner,
+            bytes(32 + 64),  # reserved, CONFIGID
+            struct.pack("<HH", product, svn),
+            bytes(2 + 42 + 16),  # CONFIGSVN, reserved, ISVFAMILYID
+            report_data,
+        )
+    )
+    return _sized(body, SGX_BODY_SIZE)
+
+
+def td_report_body(*, td_attributes: bytes, mrtd: bytes, report_data: bytes) -> bytes:
+    """A TD 1.0 report body, 584 bytes, with zero run-time registers."""
+    body = b"".join(
+        (
+            TEE_TCB_SVN,
+            MRSEAM,
+            bytes(48 + 8),  # MRSIGNERSEAM, SEAMATTRIBUTES: zero for the vendor's module
+            td_attributes,
+            TD_XFAM,
+            mrtd,
+            bytes(3 * 48),  # MRCONFIGID, MROWNER, MROWNERCONFIG
+            bytes(4 * 48),  # RTMR0 to RTMR3
+            report_data,
+        )
+    )
+    return _sized(body, TDX_BODY_SIZE)
+
+
+def make_attestation_key(
+    tee: TeeKind,
+    platform: Platform,
+    pck: ec.EllipticCurvePrivateKey,
+    token_bytes: Callable[[int], bytes],
+) -> AttestationKey:
+    """A quoting enclave makes its attestation key and has the PCK certify it."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    auth = token_bytes(32)
+    binding = hashlib.sha256(raw_public_key(key) + auth).digest() + bytes(32)
+    report = sgx_report_body(
+        cpu_svn=platform.components,
+        attributes=QE_ATTRIBUTES,
+        mrenclave=QE_MRENCLAVE,
+        mrsigner=QE_MRSIGNER,
+        product=QE_PRODUCT[tee],
+        svn=QE_SVN,
+        report_data=binding,
+    )
+    return AttestationKey(key, report, raw_signature(pck, report), auth)
+
+
+class QuotingEnclave:
+    """Signs report bodies of one machine. It signs what it is told: there is no hardware behind it.
+
+    Args:
+        platform: The machine.
+        chain: Its certificates; the leaf's key certifies the attestation keys.
+        token_bytes: Source of randomness.
+    """
+
+    def __init__(
+        self, platform: Platform, chain: Chain, token_bytes: Callable[[int], bytes]
+    ) -> None:
+        self._platform = platform
+        self._chain = chain
+        self._user_data = token_bytes(20)
+        self._keys = {
+            tee: make_attestation_key(tee, platform, chain.pck.key, token_bytes)
+            for tee in _HEADER_KIND
+        }
+
+    def quote(self, tee: TeeKind, *, measurement: bytes, report_data: bytes) -> bytes:
+        """A quote over an emulated enclave.
+
+        Args:
+            tee: `SGX` or `TDX`.
+            measurement: 48 bytes; MRENCLAVE is the first 32, MRTD all.
+            report_data: 64 bytes.
+
+        Returns:
+            The whole quote with the PEM chain, about 4.5 KB.
+
+        Raises:
+            ValueError: Another length or platform.
+        """
+        _sized(measurement, MEASUREMENT_SIZE)
+        _sized(report_data, REPORT_DATA_SIZE)
+        if tee is TeeKind.TDX:
+            body = td_report_body(
+                td_attributes=TD_ATTRIBUTES, mrtd=measurement, report_data=report_data
+            )
+        else:
+            body = sgx_report_body(
+                cpu_svn=self._platform.components,
+                attributes=ENCLAVE_ATTRIBUTES,
+                mrenclave=measurement[:32],
+                mrsigner=ENCLAVE_MRSIGNER,
+                product=0,
+                svn=0,
+                report_data=report_data,
+            )
+        return self.sign(tee, body)
+
+    def sign(self, tee: TeeKind, body: bytes) -> bytes:
+        """The whole quote over a given report body (384 bytes for SGX, 584 for TDX)."""
+        if tee not in _HEADER_KIND:
+            raise ValueError(f"no quotes for {tee.name}, wanted SGX or TDX")
+        key = self._keys[tee]
+        signed = self._header(tee) + body
+        chain = _certification(_CERT_PEM_CHAIN, self._chain.pem)
+        certified = b"".join(
+            (
+                key.qe_report,
+                key.qe_signature,
+                len(key.auth).to_bytes(2, "little"),
+                key.auth,
+                chain,
+            )
+        )
+        if tee is TeeKind.TDX:
+            certified = _certification(_CERT_QE_REPORT, certified)
+        data = raw_signature(key.key, signed) + raw_public_key(key.key) + certified
+        return signed + len(data).to_bytes(4, "little") + data
+
+    def _header(self, tee: TeeKind) -> bytes:
+        version, tee_type = _HEADER_KIND[tee]
+        # Version 4 has reserved zeros where version 3 has the two security versions.
+        svns = (QE_SVN, self._platform.pcesvn) if version == 3 else (0, 0)
+        head = struct.pack("<HHIHH", version, _ECDSA_P256, tee_type, *svns)
+        return head + QE_VENDOR_ID + self._user_data
+
+
+def _certification(kind: int, data: bytes) -> bytes:
+    return struct.pack("<HI", kind, len(data)) + data
+
+
+def _sized(value: bytes, size: int) -> bytes:
+    if len(value) != size:
+        raise ValueError(f"{len(value)} bytes, wanted {size}")
+    return value

@@ -1,0 +1,137 @@
+"""One instance of the emulated vendor: its root, one machine, its quoting enclaves."""
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from enclave.domain.evidence import TeeKind, emulated_measurement, image_id
+from oracle.devnet.silicon.pki import Chain, make_chain, make_platform
+from oracle.devnet.silicon.quotes import (
+    ENCLAVE_ATTRIBUTES,
+    ENCLAVE_MRSIGNER,
+    MEASUREMENT_SIZE,
+    QE_MRSIGNER,
+    QE_PRODUCT,
+    TD_ATTRIBUTES,
+    QuotingEnclave,
+    sgx_report_body,
+    td_report_body,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class VendorConstants:
+    """What `DcapVerifier` is built with.
+
+    Attributes:
+        root_x: First coordinate of the root's key.
+        root_y: Second coordinate.
+        root_name_hash: keccak256 of the root's subject in DER, 32 bytes.
+        root_not_after: End of the root certificate, in seconds since the epoch.
+        qe_mrsigner: Signer of the quoting enclaves, 32 bytes.
+        sgx_qe_product: Product id of the SGX quoting enclave.
+        tdx_qe_product: Product id of the TDX quoting enclave.
+    """
+
+    root_x: int
+    root_y: int
+    root_name_hash: bytes
+    root_not_after: int
+    qe_mrsigner: bytes
+    sgx_qe_product: int
+    tdx_qe_product: int
+
+    def constructor_args(self) -> tuple[tuple[bytes, bytes, bytes, int], tuple[bytes, int, int]]:
+        """The constructor's arguments in ABI order: `(TrustAnchor, QuotingEnclave)`."""
+        x, y = (value.to_bytes(32, "big") for value in (self.root_x, self.root_y))
+        return (
+            (x, y, self.root_name_hash, self.root_not_after),
+            (self.qe_mrsigner, self.sgx_qe_product, self.tdx_qe_product),
+        )
+
+
+class SiliconVendor:
+    """A vendor with one machine; every key is made here and never leaves.
+
+    Args:
+        now: Beginning of the certificates, less a day.
+        token_bytes: Source of the machine's identifiers; keys come from the cryptography library.
+    """
+
+    def __init__(
+        self, *, now: datetime, token_bytes: Callable[[int], bytes] = secrets.token_bytes
+    ) -> None:
+        self._platform = make_platform(token_bytes)
+        self._chain = make_chain(self._platform, now=now)
+        self._quoting_enclave = QuotingEnclave(self._platform, self._chain, token_bytes)
+
+    @property
+    def chain(self) -> Chain:
+        """The machine's certificates and their keys, for tests that play the vendor's part."""
+        return self._chain
+
+    @property
+    def constants(self) -> VendorConstants:
+        """What a verifier of this vendor must know."""
+        x, y = self._chain.root.coordinates
+        return VendorConstants(
+            root_x=x,
+            root_y=y,
+            root_name_hash=self._chain.root.name_hash,
+            root_not_after=self._chain.root.not_after,
+            qe_mrsigner=QE_MRSIGNER,
+            sgx_qe_product=QE_PRODUCT[TeeKind.SGX],
+            tdx_qe_product=QE_PRODUCT[TeeKind.TDX],
+        )
+
+    def quote(self, tee: TeeKind, *, measurement: bytes, report_data: bytes) -> bytes:
+        """A whole quote; see `QuotingEnclave.quote`."""
+        return self._quoting_enclave.quote(tee, measurement=measurement, report_data=report_data)
+
+    def sign_body(self, tee: TeeKind, body: bytes) -> bytes:
+        """A whole quote over any report body, such as one with the debug bit; for tests."""
+        return self._quoting_enclave.sign(tee, body)
+
+
+def predict_image_id(tee: TeeKind, measurement: bytes) -> bytes:
+    """The image id that the contracts derive from this vendor's quotes, 32 bytes.
+
+    Args:
+        tee: `SGX` or `TDX`.
+        measurement: 48 bytes, from `measure_enclave`.
+    """
+    if len(measurement) != MEASUREMENT_SIZE:
+        raise ValueError(f"measurement of {len(measurement)} bytes, wanted {MEASUREMENT_SIZE}")
+    if tee is TeeKind.TDX:
+        body = td_report_body(td_attributes=TD_ATTRIBUTES, mrtd=measurement, report_data=bytes(64))
+        return image_id(tee, body)
+    body = sgx_report_body(
+        cpu_svn=bytes(16),
+        attributes=ENCLAVE_ATTRIBUTES,
+        mrenclave=measurement[:32],
+        mrsigner=ENCLAVE_MRSIGNER,
+        product=0,
+        svn=0,
+        report_data=bytes(64),
+    )
+    return image_id(tee, body)
+
+
+def measure_enclave(folder: Path, *, extra_ca: bytes | None) -> bytes:
+    """What emulated hardware measures of an enclave folder, 48 bytes.
+
+    The same as `enclave.attesters.simulated.measure` says of itself; a test holds the two together.
+
+    Args:
+        folder: The folder `enclave/`.
+        extra_ca: The additional CA file's bytes, if the enclave is started with one.
+    """
+    names = [path.relative_to(folder).as_posix() for path in folder.rglob("*.py")]
+    files = {
+        name: (folder / name).read_bytes() for name in (*names, "requirements.lock", "ca/roots.pem")
+    }
+    if extra_ca is not None:
+        files["extra-ca"] = extra_ca
+    return emulated_measurement(files)
