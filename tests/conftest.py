@@ -1,15 +1,14 @@
-"""What every test stands on: how far properties are searched, and no network outside `integration/`."""
+"""What every test stands on: how properties are searched, and where sockets may connect."""
 
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-# A red run is red again for everyone: the everyday search is the same each time. `scripts/nightly` takes
-# the other profile, which is long and draws new inputs.
+# A red run is red again for everyone: the everyday search is the same each time. `scripts/nightly`
+# takes the other profile, which is long and draws new inputs.
 settings.register_profile(
     "everyday", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
@@ -21,19 +20,18 @@ _MAY_CONNECT = (_TESTS / "integration",)
 
 
 @pytest.fixture(autouse=True)
-def _no_network(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Outside `integration/` no test connects over IP; unix sockets and socket pairs are local plumbing."""
+def _no_network(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Outside `integration/` no test connects over IP; unix sockets are local plumbing."""
     if not any(request.path.is_relative_to(folder) for folder in _MAY_CONNECT):
         for name in ("connect", "connect_ex"):
             monkeypatch.setattr(socket.socket, name, _refuse_ip(getattr(socket.socket, name)))
-    yield
 
 
 def _refuse_ip(original: Any) -> Any:
     def guarded(self: socket.socket, address: Any) -> Any:
         if self.family in (socket.AF_INET, socket.AF_INET6):
             raise AssertionError(
-                f"a test outside tests/integration/ connects to {address}; move it there or use a fake"
+                f"a test outside tests/integration/ connects to {address}; use a fake"
             )
         return original(self, address)
 
