@@ -1,0 +1,101 @@
+"""A local chain: Foundry's Anvil as a child process, and a small JSON-RPC client for it."""
+
+import asyncio
+import contextlib
+import itertools
+import re
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from enclave.domain.errors import ChainError, ConfigError
+from oracle.devnet.process import Child, child
+
+#: Where `npm ci` in `contracts/` puts the native program.
+DEFAULT_ANVIL = Path(__file__).resolve().parents[2] / "contracts/node_modules/.bin/anvil"
+CHAIN_ID = 31337
+START_S = 10.0
+CALL_S = 10.0
+_LISTENING = re.compile(rb"Listening on 127\.0\.0\.1:([0-9]{1,5})")
+
+
+class Anvil:
+    """JSON-RPC client of a local chain whose accounts are unlocked.
+
+    Attributes:
+        url: Of the JSON-RPC endpoint.
+        process_id: Of the chain's process.
+    """
+
+    def __init__(self, session: aiohttp.ClientSession, url: str, process_id: int) -> None:
+        self.url = url
+        self.process_id = process_id
+        self._session = session
+        self._ids = itertools.count(1)
+
+    async def call(self, method: str, *params: Any) -> Any:
+        """One call.
+
+        Raises:
+            ChainError: The chain is not reachable or answers with an error; names the method.
+        """
+        return (await self.batch([(method, params)]))[0]
+
+    async def batch(self, calls: Sequence[tuple[str, Sequence[Any]]]) -> list[Any]:
+        """Several calls in one request, answered in order; see `call`."""
+        requests = [
+            {"jsonrpc": "2.0", "id": next(self._ids), "method": method, "params": list(params)}
+            for method, params in calls
+        ]
+        try:
+            async with self._session.post(self.url, json=requests) as response:
+                replies = {reply["id"]: reply for reply in await response.json()}
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+            raise ChainError(f"local chain: {type(error).__name__}") from error
+        return [_result(request, replies[request["id"]]) for request in requests]
+
+
+def _result(request: dict[str, Any], reply: dict[str, Any]) -> Any:
+    if "error" in reply:
+        error = reply["error"]
+        data = error.get("data") or ""
+        raise ChainError(f"{request['method']}: {error.get('message')} {data}".rstrip())
+    return reply["result"]
+
+
+@contextlib.asynccontextmanager
+async def anvil(
+    program: Path = DEFAULT_ANVIL, *, block_time_s: int | None = None
+) -> AsyncIterator[Anvil]:
+    """Run a fresh local chain for the length of the block.
+
+    Args:
+        program: The native `anvil`.
+        block_time_s: Seconds between blocks; `None` mines each transaction at once.
+
+    Raises:
+        ConfigError: The program is missing or does not start.
+    """
+    if not await asyncio.to_thread(program.exists):
+        raise ConfigError(f"anvil is not at {program}: run scripts/setup or set ORACLE_ANVIL")
+    command = [str(program), "--host", "127.0.0.1", "--port", "0", "--hardfork", "osaka"]
+    command += ["--chain-id", str(CHAIN_ID), "--accounts", "4", "--slots-in-an-epoch", "1"]
+    command += ["--gas-limit", "300000000"]
+    if block_time_s is not None:
+        command += ["--block-time", str(block_time_s)]
+    async with child(command, name="anvil") as process:
+        url = f"http://127.0.0.1:{await _port(process)}"
+        timeout = aiohttp.ClientTimeout(total=CALL_S)
+        async with aiohttp.ClientSession(timeout=timeout) as session:
+            node = Anvil(session, url, process.process_id)
+            # It logs every call to the pipe, which nobody reads from now on.
+            await node.call("anvil_setLoggingEnabled", False)
+            yield node
+
+
+async def _port(process: Child) -> int:
+    while not (match := _LISTENING.search(await process.line(within_s=START_S))):
+        pass
+    return int(match[1])
