@@ -1,1 +1,1 @@
-"""The untrusted host of a confidential oracle: schedules, submits, registers, and checks from outside."""
+"""The untrusted host: schedules, submits, registers, and checks the enclave from outside."""

@@ -1,1 +1,1 @@
-"""Logs, metrics and health of the host."""
+"""What the host says about itself: logs, metrics, health."""
