@@ -1,0 +1,222 @@
+"""Read the configuration file; say where a fault is and what the right key would be."""
+
+import difflib
+import hashlib
+import json
+import re
+import stat
+import tomllib
+from collections.abc import Mapping
+from decimal import Decimal
+from importlib import resources
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ValidationError
+
+from enclave.domain.errors import ConfigError
+from oracle.config.schema import Config
+
+_ASSIGNMENT = re.compile(r"\s*([A-Za-z0-9_.\"'-]+)\s*=")
+_TABLE = re.compile(r"\s*\[\[?\s*([A-Za-z0-9_.\"'-]+)\s*\]\]?")
+_PRIVATE_BITS = 0o077
+
+
+def load_config(path: Path) -> Config:
+    """Read the configuration file.
+
+    Raises:
+        ConfigError: One line for each fault: file, line, key, what is wrong, the nearest right key.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {_reason(error)}") from error
+    try:
+        values = tomllib.loads(text, parse_float=Decimal)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: not TOML: {error}") from error
+    return build_config(values, base=path.resolve().parent, source=str(path), text=text)
+
+
+def build_config(
+    values: Mapping[str, Any], *, base: Path, source: str = "config", text: str = ""
+) -> Config:
+    """Check values as they would stand in the file.
+
+    Args:
+        values: Sections and keys.
+        base: Folder that relative paths start from.
+        source: Name of the file, for messages.
+        text: Its content, to find the line of a fault.
+
+    Raises:
+        ConfigError: As `load_config`.
+    """
+    merged = _with_network(values)
+    try:
+        config = Config.model_validate(merged)
+    except ValidationError as error:
+        lines = [
+            _fault(item["loc"], item["msg"], item["type"], source, text) for item in error.errors()
+        ]
+        raise ConfigError("\n".join(dict.fromkeys(lines))) from None
+    config = _absolute(config, base)
+    _check(config, source)
+    return config
+
+
+def network_names() -> list[str]:
+    """Names of the chains that come with the program."""
+    folder = resources.files("oracle.chain") / "networks"
+    return sorted(
+        item.name.removesuffix(".toml") for item in folder.iterdir() if item.name.endswith(".toml")
+    )
+
+
+def _with_network(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Fill in what the network's file says and the operator did not."""
+    chain = values.get("chain")
+    name = chain.get("network") if isinstance(chain, dict) else None
+    merged = dict(values)
+    if not isinstance(name, str):
+        return merged
+    if name not in network_names():
+        near = difflib.get_close_matches(name, network_names(), 1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise ConfigError(f"chain.network is {name!r}; {hint}known: {', '.join(network_names())}")
+    file = resources.files("oracle.chain") / "networks" / f"{name}.toml"
+    network = tomllib.loads(file.read_text(encoding="utf-8"), parse_float=Decimal)
+    for section, keys in (
+        ("chain", ("chain_id", "confirm_timeout_s")),
+        ("gas", ("max_fee_gwei", "max_priority_fee_gwei")),
+    ):
+        own = values.get(section, {})
+        if isinstance(own, dict):
+            merged[section] = {key: network[key] for key in keys} | own
+    return merged
+
+
+def _fault(loc: tuple[int | str, ...], message: str, kind: str, source: str, text: str) -> str:
+    """One line about one fault."""
+    keys = [str(part) for part in loc if isinstance(part, str)]
+    where = f"{source}:{_line_of(text, keys)}" if text else source
+    name = ".".join(keys)
+    if kind == "extra_forbidden":
+        near = difflib.get_close_matches(keys[-1], _known_keys(keys[:-1]), 1, 0.5)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        return f"{where}: unknown key {name}{hint}"
+    if kind == "missing":
+        return f"{where}: {name} is missing"
+    return f"{where}: {name}: {message.removeprefix('Value error, ')}"
+
+
+def _known_keys(section: list[str]) -> list[str]:
+    model: type[BaseModel] = Config
+    for name in section:
+        field = model.model_fields.get(name)
+        if field is None or not isinstance(field.annotation, type):
+            return []
+        if not issubclass(field.annotation, BaseModel):
+            return []
+        model = field.annotation
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _line_of(text: str, keys: list[str]) -> int:
+    """Line of a key, or of its section, or 1; for messages only."""
+    table: list[str] = []
+    best = 1
+    for number, line in enumerate(text.splitlines(), 1):
+        header = _TABLE.match(line)
+        assignment = _ASSIGNMENT.match(line)
+        if header:
+            table = _split_key(header[1])
+            here = table
+        elif assignment:
+            here = table + _split_key(assignment[1])
+        else:
+            continue
+        if here == keys[: len(here)] and here:
+            best = number
+            if here == keys:
+                break
+    return best
+
+
+def _split_key(text: str) -> list[str]:
+    return [part.strip("\"'") for part in text.split(".")]
+
+
+def _absolute(config: Config, base: Path) -> Config:
+    """The same configuration with every path absolute."""
+
+    def fix(model: BaseModel) -> dict[str, Any]:
+        changed: dict[str, Any] = {}
+        for name in type(model).model_fields:
+            value = getattr(model, name)
+            if isinstance(value, Path):
+                changed[name] = base / value
+            elif isinstance(value, tuple) and value and isinstance(value[0], Path):
+                changed[name] = tuple(base / item for item in value)
+            elif isinstance(value, BaseModel):
+                changed[name] = value.model_copy(update=fix(value))
+        return changed
+
+    return config.model_copy(update=fix(config))
+
+
+def _check(config: Config, source: str) -> None:
+    """Rules across keys."""
+    keys, enclave = config.keys, config.enclave
+    if (keys.keystore is None) != (keys.password_file is None):
+        raise ConfigError(f"{source}: keys needs both keystore and password_file, or neither")
+    if enclave.silicon is None:
+        raise ConfigError(f"{source}: enclave.silicon is missing: the attester simulated needs it")
+    longest = len(str(enclave.runtime_dir / "enclave" / "enclave.sock").encode())
+    if longest > 107:
+        raise ConfigError(
+            f"{source}: enclave.runtime_dir gives socket paths of {longest} bytes, wanted <= 107"
+        )
+
+
+def read_private_file(path: Path) -> bytes:
+    """Read a secret.
+
+    Raises:
+        ConfigError: It cannot be read, or others than its owner can read it.
+    """
+    try:
+        with path.open("rb") as file:
+            mode = stat.S_IMODE(path.stat().st_mode)
+            if mode & _PRIVATE_BITS:
+                raise ConfigError(f"{path} has mode {mode:04o}, wanted 0600: chmod 600 {path}")
+            return file.read(65_536)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {_reason(error)}") from error
+
+
+def masked(config: Config) -> dict[str, Any]:
+    """The effective configuration for people: endpoints without what may be secret in them."""
+    shown = config.model_dump(mode="json", by_alias=False)
+    shown["chain"]["rpc_urls"] = [mask_url(url) for url in config.chain.rpc_urls]
+    return shown
+
+
+def mask_url(url: str) -> str:
+    """Scheme, host and port of an URL; the rest, which may be a secret, as `***`."""
+    parts = urlsplit(url)
+    port = f":{parts.port}" if parts.port else ""
+    hidden = "/***" if parts.path.strip("/") or parts.query or parts.username else ""
+    return f"{parts.scheme}://{parts.hostname}{port}{hidden}"
+
+
+def config_hash(config: Config) -> str:
+    """SHA-256 of the effective configuration without secrets, the first 16 hexadecimal digits."""
+    text = json.dumps(masked(config), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _reason(error: Exception) -> str:
+    return error.strerror if isinstance(error, OSError) and error.strerror else str(error)

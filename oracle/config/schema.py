@@ -1,0 +1,217 @@
+"""The schema of the configuration: sections, keys, units, defaults, bounds."""
+
+import re
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from enclave.domain.report import keccak256
+
+GWEI = 10**9
+_ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}", re.ASCII)
+
+
+def checksum_address(text: str) -> str:
+    """The EIP-55 spelling of an address.
+
+    Raises:
+        ValueError: Not an address, or mixed case that fails the checksum.
+    """
+    if not _ADDRESS.fullmatch(text):
+        raise ValueError(f"{text!r} is not an address of 0x and 40 hexadecimal digits")
+    lower = text[2:].lower()
+    digest = keccak256(lower.encode()).hex()
+    pairs = zip(lower, digest, strict=False)
+    right = "0x" + "".join(c.upper() if int(d, 16) >= 8 else c for c, d in pairs)
+    if text[2:] not in (lower, lower.upper(), right[2:]):
+        raise ValueError(f"{text} fails the EIP-55 checksum; a digit or a case is wrong")
+    return right
+
+
+def _wei(value: object) -> int:
+    """Gwei as written, to wei, exactly."""
+    if isinstance(value, bool) or not isinstance(value, int | Decimal | str):
+        raise ValueError("wanted a number of gwei")
+    try:
+        wei = Decimal(value) * GWEI
+    except InvalidOperation as error:
+        raise ValueError(f"{value!r} is not a number of gwei") from error
+    if not 0 <= wei <= 10**6 * GWEI or wei != wei.to_integral_value():
+        raise ValueError(f"{value} gwei, wanted 0..1000000 with at most 9 decimals")
+    return int(wei)
+
+
+def _seconds(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+        raise ValueError("wanted a number of seconds")
+    return float(value)
+
+
+def _path(value: object) -> object:
+    return Path(value) if isinstance(value, str) and value else value
+
+
+def _rpc_url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("wanted an URL that begins with http:// or https://")
+    return text
+
+
+Address = Annotated[str, AfterValidator(checksum_address)]
+Wei = Annotated[int, BeforeValidator(_wei)]
+Seconds = Annotated[float, BeforeValidator(_seconds), Field(gt=0, le=86_400)]
+FilePath = Annotated[Path, BeforeValidator(_path)]
+RpcUrl = Annotated[str, AfterValidator(_rpc_url)]
+Strings = Annotated[
+    tuple[str, ...], BeforeValidator(lambda v: tuple(v) if isinstance(v, list) else v)
+]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
+
+
+class ChainConfig(_Section):
+    """Where reports go.
+
+    Attributes:
+        network: Name of a file in `oracle/chain/networks/`: defaults of this section and `gas`.
+        rpc_urls: JSON-RPC endpoints by preference; may hold secrets, so never printed whole.
+        chain_id: EIP-155 chain id; every endpoint must answer it.
+        registry: `AttestationRegistry`.
+        signer_set: `SignerSet`.
+        hub: `FeedHub`.
+        verifier_id: The registry's number of the verifier for this enclave's evidence.
+        confirm_timeout_s: How long to wait for a receipt before the fee is raised.
+        rpc_timeout_s: Limit of one call.
+    """
+
+    network: str
+    rpc_urls: Annotated[
+        tuple[RpcUrl, ...],
+        BeforeValidator(lambda v: tuple(v) if isinstance(v, list) else v),
+        Field(min_length=1, max_length=8),
+    ]
+    chain_id: Annotated[int, Field(gt=0, lt=2**63)]
+    registry: Address
+    signer_set: Address
+    hub: Address
+    verifier_id: Annotated[int, Field(ge=1, le=65_535)] = 1
+    confirm_timeout_s: Seconds = 60.0
+    rpc_timeout_s: Seconds = 10.0
+
+
+class KeysConfig(_Section):
+    """The key that pays gas and holds the operator's seat; without one the daemon runs dry.
+
+    Attributes:
+        keystore: Encrypted Ethereum keystore (version 3), mode 0600.
+        password_file: Its password, mode 0600; one trailing newline is ignored.
+    """
+
+    keystore: FilePath | None = None
+    password_file: FilePath | None = None
+
+
+class EnclaveConfig(_Section):
+    """How the enclave is started.
+
+    Attributes:
+        python: Interpreter of `.venv-enclave`; by default beside this process's environment.
+        attester: Who makes evidence.
+        tee: `sgx` or `tdx`.
+        silicon: Socket of the emulated vendor (attester `simulated` only).
+        extra_ca: One more CA, PEM (attester `simulated` only).
+        sandbox: `auto` uses bubblewrap where it works, `require` insists, `off` does without.
+        runtime_dir: For sockets; keep it short, a socket's path has 107 bytes at most.
+    """
+
+    python: FilePath | None = None
+    attester: Literal["simulated"] = "simulated"
+    tee: Literal["sgx", "tdx"] = "tdx"
+    silicon: FilePath | None = None
+    extra_ca: FilePath | None = None
+    sandbox: Literal["auto", "require", "off"] = "auto"
+    runtime_dir: FilePath = Path("run")
+
+
+class FeedsConfig(_Section):
+    """Which feeds to serve.
+
+    Attributes:
+        catalogue: Names of ready-made definitions; all if neither this nor `files` is given.
+        files: Own definitions.
+    """
+
+    catalogue: Strings | None = None
+    files: Annotated[
+        tuple[FilePath, ...], BeforeValidator(lambda v: tuple(v) if isinstance(v, list) else v)
+    ] = ()
+
+
+class DaemonConfig(_Section):
+    """Pace.
+
+    Attributes:
+        poll_s: Time between rounds.
+        renew_before_s: How long before its end a registration is renewed.
+        restart_max_s: Longest pause between two starts of the enclave.
+    """
+
+    poll_s: Seconds = 1.0
+    renew_before_s: Seconds = 21_600.0
+    restart_max_s: Seconds = 60.0
+
+
+class HttpConfig(_Section):
+    """`/live`, `/ready`, `/metrics`; port 0 takes a free one."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65_535)] = 9_464
+
+
+class GasConfig(_Section):
+    """Bounds of what is paid, in gwei in the file, in wei here.
+
+    Attributes:
+        max_fee_wei: Highest fee for a unit of gas; never exceeded, not even by a replacement.
+        max_priority_fee_wei: Tip.
+        bump_percent: Raise of a replacement; nodes want at least 10.
+        low_balance_wei: Below it the node warns.
+    """
+
+    max_fee_wei: Annotated[Wei, Field(alias="max_fee_gwei")] = 100 * GWEI
+    max_priority_fee_wei: Annotated[Wei, Field(alias="max_priority_fee_gwei")] = GWEI
+    bump_percent: Annotated[int, Field(ge=13, le=100)] = 20
+    low_balance_wei: Annotated[Wei, Field(alias="low_balance_gwei")] = 10_000_000 * GWEI
+
+
+class StoreConfig(_Section):
+    """The journal."""
+
+    path: FilePath = Path("oracle.db")
+
+
+class LogConfig(_Section):
+    """Logs go to standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    style: Literal["auto", "json", "text"] = "auto"
+
+
+class Config(_Section):
+    """Everything an operator sets; all paths are absolute."""
+
+    chain: ChainConfig
+    keys: KeysConfig = KeysConfig()
+    enclave: EnclaveConfig = EnclaveConfig()
+    feeds: FeedsConfig = FeedsConfig()
+    daemon: DaemonConfig = DaemonConfig()
+    http: HttpConfig = HttpConfig()
+    gas: GasConfig = GasConfig()
+    store: StoreConfig = StoreConfig()
+    log: LogConfig = LogConfig()
