@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {IGoverned} from "./IGoverned.sol";
+
 /// @title What it takes to register a signer
 /// @param verifierId Verifier for this kind of evidence, from 1.
 /// @param signer Address of the key that exists only inside the enclave.
@@ -9,7 +11,8 @@ pragma solidity 0.8.37;
 /// @param refBlock A past block whose hash the evidence commits to.
 /// @param evidence What the verifier takes; at most 8,192 bytes.
 /// @param hints What the verifier takes; at most 1,024 bytes.
-/// @param signature The signer's EIP-712 signature over the registration, 64 bytes (EIP-2098, low s).
+/// @param signature The signer's EIP-712 signature over the registration, 64 bytes (EIP-2098, low
+///        s).
 struct RegistrationRequest {
     uint16 verifierId;
     address signer;
@@ -41,16 +44,19 @@ struct SignerInfo {
 
 /// @title Which keys exist only inside an attested enclave
 /// @notice Anyone registers a signer with evidence; nobody can without.
-/// @dev A registration proves that, not longer ago than `maxRefBlocks` blocks, a genuine and non-debug enclave of an
-///      approved image held the signer's key and named this operator, this chain and this registry. It does NOT prove
-///      that the enclave still runs, that the host is honest, or that the platform's microcode was current unless the
-///      verifier appraises it (`Claims.tcbStatus`).
-interface IAttestationRegistry {
+/// @dev A registration proves that, not longer ago than `maxRefBlocks` blocks, a genuine and
+///      non-debug enclave of an approved image held the signer's key and named this operator, this
+///      chain and this registry. It does NOT prove that the enclave still runs, that the host is
+///      honest, or that the platform's microcode was current unless the verifier appraises it
+///      (`Claims.tcbStatus`).
+interface IAttestationRegistry is IGoverned {
     /// @notice A verifier was added; it keeps its id for good.
-    event VerifierAdded(uint16 indexed verifierId, address indexed verifier, uint8 tier, string name);
+    event VerifierAdded(
+        uint16 indexed verifierId, address indexed verifier, uint8 tier, string name
+    );
 
-    /// @notice A signer was registered or renewed. The evidence is complete but for the certificates, which the
-    ///         verifier published when it cached them.
+    /// @notice A signer was registered or renewed. The evidence is complete but for the
+    ///         certificates, which the verifier published when it cached them.
     event SignerRegistered(
         address indexed signer,
         address indexed operator,
@@ -76,6 +82,12 @@ interface IAttestationRegistry {
 
     /// @notice The address to add as a verifier has no code.
     error AttestationRegistry_NoCode(address seen);
+
+    /// @notice The verifier says a tier that does not exist; they run from 1 to `wantedMax`.
+    error AttestationRegistry_UnknownTier(uint8 seen, uint8 wantedMax);
+
+    /// @notice Tier DEV exists on the chain ids 31337 and 1337 only.
+    error AttestationRegistry_DevOnlyOnLocalChain(uint256 seen);
 
     /// @notice The verifier was added before.
     error AttestationRegistry_KnownVerifier(address seen);
@@ -110,6 +122,12 @@ interface IAttestationRegistry {
     /// @notice Neither the chain nor its history contract gives the hash of the reference block.
     error AttestationRegistry_RefBlockUnknown(uint64 seen);
 
+    /// @notice The registration signature has the wrong length.
+    error AttestationRegistry_SignatureLength(uint256 seen, uint256 wanted);
+
+    /// @notice Of the two s that verify only the lower is accepted.
+    error AttestationRegistry_HighS(uint256 seen, uint256 wantedMax);
+
     /// @notice The signature was made by another key, or for another registration.
     error AttestationRegistry_SignatureBy(address seen, address wanted);
 
@@ -119,7 +137,8 @@ interface IAttestationRegistry {
     /// @notice The evidence names another reference block (bytes 20 to 27 of the report data).
     error AttestationRegistry_EvidenceForBlock(uint64 seen, uint64 wanted);
 
-    /// @notice The evidence commits to another chain, registry, block hash, operator or X25519 key (bytes 28 to 59).
+    /// @notice The evidence commits to another chain, registry, block hash, operator or X25519 key
+    ///         (bytes 28 to 59).
     error AttestationRegistry_EvidenceForRegistration(bytes32 seen, bytes32 wanted);
 
     /// @notice The report data has another layout (bytes 60 to 63).
@@ -155,21 +174,26 @@ interface IAttestationRegistry {
     /// @notice A renewal may not end earlier than what it renews.
     error AttestationRegistry_RenewalShortens(uint64 seen, uint64 wantedMin);
 
+    /// @notice A number does not fit the record.
+    error AttestationRegistry_OutOfRange(uint256 seen, uint256 wantedMax);
+
     /// @notice The signer was never registered.
     error AttestationRegistry_UnknownSigner(address seen);
 
     /// @notice Only the signer's operator, governance or the guardian may revoke.
     error AttestationRegistry_MayNotRevoke(address seen);
 
-    /// @notice Add a verifier. Reached only through the delay of governance. A verifier is never removed: withdraw its
-    ///         images instead.
+    /// @notice Add a verifier. Reached only through the delay of governance. A verifier is never
+    ///         removed: withdraw its images instead.
     /// @param verifier Contract with code that implements `IAttestationVerifier`.
     /// @return verifierId Its id, from 1.
     function addVerifier(address verifier) external returns (uint16 verifierId);
 
-    /// @notice Register or renew a signer. Anyone may call: the evidence and the signer's signature name the operator.
-    /// @dev Fails closed with a typed error that names the check. A registration that someone else sends first has the
-    ///      same effect; the second then fails with `AttestationRegistry_EvidenceNotNewer`.
+    /// @notice Register or renew a signer. Anyone may call: the evidence and the signer's signature
+    ///         name the operator.
+    /// @dev Fails closed with a typed error that names the check. A registration that someone else
+    ///      sends first has the same effect; the second then fails with
+    ///      `AttestationRegistry_EvidenceNotNewer`.
     /// @param r The registration.
     function register(RegistrationRequest calldata r) external;
 
@@ -191,6 +215,10 @@ interface IAttestationRegistry {
     /// @param verifierId From 1.
     /// @return The zero address for an id that is not used.
     function verifierAt(uint16 verifierId) external view returns (address);
+
+    /// @notice The policy that says which images may register.
+    /// @return Fixed at construction.
+    function imagePolicy() external view returns (address);
 
     /// @notice How old, in blocks, the reference block of a registration may be.
     /// @return 1 to 8,191, fixed at construction.

@@ -29,7 +29,8 @@ struct QuotingEnclave {
 /// @param x First coordinate of its key.
 /// @param y Second coordinate.
 /// @param nameHash keccak256 of its subject.
-/// @param notAfter Earlier end of it and of the root, in seconds since the epoch; 0 when it is not cached.
+/// @param notAfter Earlier end of it and of the root, in seconds since the epoch; 0 when it is not
+///        cached.
 struct CachedCa {
     bytes32 x;
     bytes32 y;
@@ -52,33 +53,44 @@ struct CachedPck {
 }
 
 /// @title Verifier of Intel's ECDSA quotes: SGX version 3, TDX version 4
-/// @notice Checks a quote up to the vendor's root. The certificates of a machine are brought once, by anyone.
-/// @dev Evidence is `header (48) | body (384 SGX, 584 TDX) | signature (64) | attestation key (64) | QE report (384) |
-///      QE report signature (64) | QE authentication data (0 to 1,024)`; hints are the 32 bytes of the PCK certificate's
-///      id. A quote is genuine when the chain root > CA > PCK > QE report > attestation key > header and body holds.
+/// @notice Checks a quote up to the vendor's root. The certificates of a machine are brought once,
+///         by anyone.
+/// @dev Evidence is `header (48) | body (384 SGX, 584 TDX) | signature (64) | attestation key (64)
+///      | QE report (384) | QE report signature (64) | QE authentication data (0 to 1,024)`; hints
+///      are the 32 bytes of the PCK certificate's id. A quote is genuine when the chain root > CA >
+///      PCK > QE report > attestation key > header and body holds.
 ///
-///      This version does NOT look at vendor-signed collateral: TCB levels, revocation lists and the QE identity.
-///      Without them a foreign quoting enclave could forge, so the constructor takes no production root yet and the only
-///      instance there can be is of tier DEV, on a local chain.
+///      This version does NOT look at vendor-signed collateral: TCB levels, revocation lists and
+///      the QE identity. Without them a foreign quoting enclave could forge, so the constructor
+///      takes no production root yet and the only instance there can be is of tier DEV, on a local
+///      chain.
 ///
-///      Reference: Intel SGX ECDSA QuoteGenReference / Intel TDX DCAP Quoting Library, "quote format"; Intel SGX PCK
-///      Certificate and CRL Profile Specification, section 1.3.
+///      Reference: Intel SGX ECDSA QuoteGenReference / Intel TDX DCAP Quoting Library, "quote
+///      format"; Intel SGX PCK Certificate and CRL Profile Specification, section 1.3.
 interface IDcapVerifier is IAttestationVerifier {
-    /// @notice An intermediate CA was verified and kept; `certificate` is the whole DER certificate.
+    /// @notice An intermediate CA was verified and kept; `certificate` is the whole DER
+    ///         certificate.
     event CaCached(bytes32 indexed caId, uint64 notAfter, bytes certificate);
 
     /// @notice A PCK certificate was verified and kept; `certificate` is the whole DER certificate.
     event PckCached(
-        bytes32 indexed pckId, bytes32 indexed caId, bytes32 indexed hwId, uint64 notAfter, bytes certificate
+        bytes32 indexed pckId,
+        bytes32 indexed caId,
+        bytes32 indexed hwId,
+        uint64 notAfter,
+        bytes certificate
     );
 
-    /// @notice The root is Intel's; quotes of real machines need vendor-signed collateral, which this version lacks.
+    /// @notice The root is Intel's; quotes of real machines need vendor-signed collateral, which
+    ///         this version lacks.
     error DcapVerifier_RootNotYetSupported(bytes32 x, bytes32 y);
 
-    /// @notice A root that is not the vendor's makes tier DEV, which exists on the chain ids 31337 and 1337 only.
+    /// @notice A root that is not the vendor's makes tier DEV, which exists on the chain ids 31337
+    ///         and 1337 only.
     error DcapVerifier_DevOnlyOnLocalChain(uint256 seen);
 
-    /// @notice The chain has no P256VERIFY at 0x100 that accepts a good signature and refuses a bad one.
+    /// @notice The chain has no P256VERIFY at 0x100 that accepts a good signature and refuses a bad
+    ///         one.
     error DcapVerifier_NoP256Precompile();
 
     /// @notice A constant of the trust anchor or of the quoting enclave is zero.
@@ -90,7 +102,8 @@ interface IDcapVerifier is IAttestationVerifier {
     /// @notice A certificate is longer than the profile allows.
     error DcapVerifier_CertificateTooLong(uint256 seen, uint256 wantedMax);
 
-    /// @notice The certificate's issuer is not its parent's subject; both are keccak256 of the DER `Name`.
+    /// @notice The certificate's issuer is not its parent's subject; both are keccak256 of the DER
+    ///         `Name`.
     error DcapVerifier_IssuerMismatch(bytes32 seen, bytes32 wanted);
 
     /// @notice The certificate's signature does not verify with its parent's key.
@@ -102,7 +115,23 @@ interface IDcapVerifier is IAttestationVerifier {
     /// @notice The certificate has ended.
     error DcapVerifier_CertificateExpired(uint64 seen, uint256 wantedMin);
 
-    /// @notice The CA was not cached, or has ended.
+    /// @notice The certificate that is to be an intermediate is no CA.
+    error DcapVerifier_NotACa(bytes32 id);
+
+    /// @notice The certificate that is to be a leaf is a CA.
+    error DcapVerifier_LeafIsCa(bytes32 id);
+
+    /// @notice The intermediate may have further CAs under it; the profile says 0. 255 is no limit.
+    error DcapVerifier_PathLength(uint8 seen, uint8 wanted);
+
+    /// @notice The key usage (first octet of its bits) lacks what the certificate's place demands,
+    ///         or allows more.
+    error DcapVerifier_KeyUsage(uint8 seen, uint8 wantedSet, uint8 wantedClear);
+
+    /// @notice The leaf has no SGX extension: it names no machine.
+    error DcapVerifier_NoSgxExtension(bytes32 id);
+
+    /// @notice The CA was not cached.
     error DcapVerifier_UnknownCa(bytes32 seen);
 
     /// @notice The PCK certificate was not cached.
@@ -114,7 +143,8 @@ interface IDcapVerifier is IAttestationVerifier {
     /// @notice The evidence is shorter or longer than its kind can be.
     error DcapVerifier_EvidenceLength(uint256 seen, uint256 wantedMin, uint256 wantedMax);
 
-    /// @notice The first eight bytes (version, key type, TEE type) are of no quote that is supported here.
+    /// @notice The first eight bytes (version, key type, TEE type) are of no quote that is
+    ///         supported here.
     error DcapVerifier_UnsupportedQuote(bytes8 seen);
 
     /// @notice The quote comes from a quoting enclave of another vendor.
@@ -135,7 +165,8 @@ interface IDcapVerifier is IAttestationVerifier {
     /// @notice The quoting enclave is another product of its signer.
     error DcapVerifier_QeProduct(uint16 seen, uint16 wanted);
 
-    /// @notice The quoting enclave's attributes, under the vendor's mask, are not those of a production QE.
+    /// @notice The quoting enclave's attributes, under the vendor's mask, are not those of a
+    ///         production QE.
     error DcapVerifier_QeAttributes(bytes16 seen, bytes16 wanted);
 
     /// @notice The quote's signature does not verify with the attestation key.

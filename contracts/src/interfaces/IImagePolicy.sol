@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {IGoverned} from "./IGoverned.sol";
+
 /// @title An image that governance approves, with what an auditor needs to rebuild it
 /// @param imageId What a verifier derives from the measurements; see `Claims.imageId`.
 /// @param tee Platform the image runs on, 1 to 8 as in `Claims.tee`.
@@ -31,9 +33,10 @@ struct ImageInfo {
 
 /// @title Which enclave images may sign
 /// @notice An image is approved under the delay of governance and withdrawn at once and for good.
-/// @dev Nothing is approved by default, and no rule can be switched off. A withdrawn image stops every signer of it:
-///      the registry asks `isLive` at each read, and the hubs are cleared in the withdrawing transaction.
-interface IImagePolicy {
+/// @dev Nothing is approved by default, and no rule can be switched off. A withdrawn image stops
+///      every signer of it: the registry asks `isLive` at each read, and the hubs are cleared in
+///      the withdrawing transaction.
+interface IImagePolicy is IGoverned {
     /// @notice An image was approved. `source`, `commit` and `buildDigest` say how to rebuild it.
     event ImageApproved(
         bytes32 indexed imageId,
@@ -48,7 +51,8 @@ interface IImagePolicy {
     /// @notice An image was withdrawn, for good.
     event ImageWithdrawn(bytes32 indexed imageId, uint24 indexed index, address by);
 
-    /// @notice The image has been approved before, whether or not it still lives; an id is never approved twice.
+    /// @notice The image has been approved before, whether or not it still lives; an id is never
+    ///         approved twice.
     error ImagePolicy_KnownImage(bytes32 seen);
 
     /// @notice The zero id is no image.
@@ -85,8 +89,10 @@ interface IImagePolicy {
     /// @param approval The image and its provenance.
     function approveImage(ImageApproval calldata approval) external;
 
-    /// @notice Withdraw an image at once and for good. Governance any, the guardian at most one a day.
-    /// @dev Clears the hubs in the same transaction, so that reports of the image's signers fail from the next one on.
+    /// @notice Withdraw an image at once and for good. Governance any, the guardian at most one a
+    ///         day.
+    /// @dev Clears the hubs in the same transaction, so that reports of the image's signers fail
+    ///     from the next one on.
     /// @param imageId A live image.
     function withdrawImage(bytes32 imageId) external;
 

@@ -1,7 +1,8 @@
 """Intel ECDSA quotes: the vendor's whole quote into what the chain takes.
 
-On-chain evidence leaves out what the chain has or derives: `header 48 | body (384 SGX, 584 TDX) |
-signature 64 | attestation key 64 | QE report 384 | QE report signature 64 | QE authentication data`.
+On-chain evidence leaves out what the chain has or derives: `header 48 | body (384 SGX, 584 TDX)
+| signature 64 | attestation key 64 | QE report 384 | QE report signature 64 | QE authentication
+data`.
 The certificates go to the verifier's cache, once for each machine.
 
 Reference: Intel SGX ECDSA QuoteLib reference, tables 2 to 9 (version 3); Intel TDX DCAP Quoting
