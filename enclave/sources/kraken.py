@@ -60,6 +60,7 @@ def _pair(spec: SourceSpec, result: Value) -> Value:
         f"{base}{quote}",
         f"X{base}Z{quote}",
         f"X{base}X{quote}",
+        f"Z{base}Z{quote}",
         f"{base}Z{quote}",
         f"{spec.base}/{spec.quote}",
     )
