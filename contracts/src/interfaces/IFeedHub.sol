@@ -100,6 +100,8 @@ interface IFeedHub is IGoverned {
 
     /// @notice The table in force is what a rebuild would make.
     error FeedHub_NothingToRebuild();
+    /// @notice The signer set would not stop this hub on a revocation: `addHub` first.
+    error FeedHub_NotAdded(address signerSet);
     /// @notice The signer set gave a number of positions that cannot be.
     error FeedHub_BadSignerSet(uint256 seen, uint256 wanted);
     /// @notice The table was cleared by a revocation or a change, or never built: call `rebuild`.
@@ -122,7 +124,7 @@ interface IFeedHub is IGoverned {
     /// @notice The entries are not in strictly ascending order of index.
     error FeedHub_EntryOrder(uint256 seen, uint256 previous);
     /// @notice An enclave set one of the hub's four flag bits.
-    error FeedHub_ReservedFlags(uint16 index, uint256 seen);
+    error FeedHub_ReservedFlags(uint256 index, uint256 seen);
     /// @notice The mask does not name exactly m positions.
     error FeedHub_SignerCount(uint256 seen, uint256 wanted);
     /// @notice The mask names both positions of a seat; a seat counts once.

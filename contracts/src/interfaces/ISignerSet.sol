@@ -114,6 +114,9 @@ interface ISignerSet is IGoverned {
     /// @notice The hubs that `clear` stops.
     function hubs() external view returns (IFeedHub[] memory);
 
+    /// @notice Whether `clear` stops this hub. A hub refuses to go live before.
+    function isHub(address hub) external view returns (bool);
+
     /// @notice The registry that says which signers are valid.
     function registry() external view returns (address);
 

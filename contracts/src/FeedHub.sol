@@ -1,0 +1,445 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {Governed} from "./Governed.sol";
+import {FeedInfo, FeedListing, HubConfig, IFeedHub, Round} from "./interfaces/IFeedHub.sol";
+import {ISignerSet, SeatEntry} from "./interfaces/ISignerSet.sol";
+import {HubTable, LimitsRow, SignerRow} from "./libraries/HubTable.sol";
+import {Narrow} from "./libraries/Narrow.sol";
+import {Quorum} from "./libraries/Quorum.sol";
+import {Entry, ReportCodec} from "./libraries/ReportCodec.sol";
+import {Sstore2} from "./libraries/Sstore2.sol";
+import {HubWord} from "./types/HubWord.sol";
+import {Lane, Lanes} from "./types/Lane.sol";
+import {Tier} from "./types/Tee.sol";
+
+/// @title Feeds: reports of attested enclaves in, answers out; see `IFeedHub`
+contract FeedHub is IFeedHub, Governed {
+    using HubTable for bytes;
+    using ReportCodec for bytes;
+
+    /// @dev One slot beside the id.
+    struct Feed {
+        bytes32 feedId;
+        int64 minAnswer;
+        int64 maxAnswer;
+        uint16 jumpBps;
+        uint32 jumpLapse_s;
+        uint8 decimals;
+        uint40 pausedUntil;
+    }
+
+    uint256 private constant MAX_SEATS = 32;
+    uint256 private constant MAX_FEEDS = 1024;
+    uint256 private constant MAX_DEFINITION_BYTES = 16_384;
+    uint256 private constant MAX_DECIMALS = 18;
+    uint256 private constant MAX_JUMP_LAPSE_S = 1 days;
+    uint256 private constant MAX_AGE_S = 1 hours;
+    uint256 private constant MAX_SKEW_S = 1 minutes;
+    uint256 private constant PAUSE_S = 7 days;
+    uint256 private constant BPS = 10_000;
+    /// @dev First byte of what a feed id hashes: the version of the definitions.
+    bytes1 private constant DEFINITION_VERSION = 0x01;
+
+    uint8 private constant SKIPPED_PAUSED = 1;
+    uint8 private constant SKIPPED_NOT_NEWER = 2;
+    uint8 private constant SKIPPED_OUT_OF_BOUNDS = 3;
+    uint8 private constant SKIPPED_JUMP = 4;
+
+    ISignerSet private immutable _signerSet;
+    uint256 private immutable _chainId;
+    bytes32 private immutable _domainSeparator;
+
+    HubWord private _word;
+    uint8 private _minTier;
+    bytes32 private _listRoot;
+    Feed[] private _feeds;
+    mapping(bytes32 feedId => uint256 indexPlusOne) private _indexOf;
+    /// @dev Two lanes a slot, at fixed places: no hashing on the hot path.
+    uint256[MAX_FEEDS / 2] private _slots;
+
+    constructor(
+        address governance_,
+        address guardian_,
+        uint256 minDelay_s,
+        ISignerSet signerSet_,
+        HubConfig memory config_
+    ) Governed(governance_, guardian_, minDelay_s) {
+        require(address(signerSet_) != address(0), FeedHub_ZeroAddress());
+        _signerSet = signerSet_;
+        _chainId = block.chainid;
+        _domainSeparator = ReportCodec.domainSeparator(address(this));
+        _setConfig(config_);
+    }
+
+    /// @inheritdoc IFeedHub
+    function submit(bytes calldata report) external {
+        // 1. Structure.
+        HubWord word = _word;
+        (ReportCodec.Header memory head, bytes memory entries) = report.decode(word.m());
+        // 2. A table is in force, for the report's list of feeds.
+        require(word.isLive(), FeedHub_NotLive());
+        require(block.timestamp >= word.pausedUntil(), FeedHub_Paused(word.pausedUntil()));
+        bytes memory rows =
+            Sstore2.read(word.table(), HubTable.size(word.positions(), word.feeds()));
+        bytes32 wantedRoot = rows.listRootOf();
+        require(head.listRoot == wantedRoot, FeedHub_ListRoot(head.listRoot, wantedRoot));
+        // 3. Origin: m seats, d vendors.
+        bytes32 digest = ReportCodec.digest(head, entries, domainSeparator());
+        uint256 weakestTier = Quorum.verify(report, head, digest, rows, word);
+        // 4. Time: neither from the future nor older than the window.
+        uint256 earliest = block.timestamp - word.maxAge_s();
+        require(head.observedAt >= earliest, FeedHub_ReportTooOld(head.observedAt, earliest));
+        uint256 latest = block.timestamp + word.skew_s();
+        require(head.observedAt <= latest, FeedHub_ReportFromTheFuture(head.observedAt, latest));
+        // 5. Order, bounds and jump, feed by feed; effect.
+        require(_store(entries, head.observedAt, weakestTier, rows, word), FeedHub_NothingLanded());
+        emit ReportAccepted(Narrow.u32(head.observedAt), msg.sender, Narrow.u64(head.mask), entries);
+    }
+
+    /// @inheritdoc IFeedHub
+    function rebuild() external returns (address table_) {
+        // A revocation must be able to stop this hub.
+        require(_signerSet.isHub(address(this)), FeedHub_NotAdded(address(_signerSet)));
+        SignerRow[] memory signers = _signerRows();
+        LimitsRow[] memory limits = _limitsRows();
+        bytes memory rows = HubTable.encode(signers, limits, _listRoot);
+        HubWord word = _word;
+        table_ = word.table();
+        bool isSame = table_ != address(0) && table_.codehash == Sstore2.codeHash(rows);
+        require(!isSame || !word.isLive(), FeedHub_NothingToRebuild());
+        if (!isSame) table_ = Sstore2.write(rows);
+        uint256 seats = signers.length / 2;
+        _word = word.withTable(table_, seats, limits.length);
+        emit TableRebuilt(table_, _listRoot, Narrow.u8(seats), Narrow.u16(limits.length));
+    }
+
+    /// @inheritdoc IFeedHub
+    function clear() external {
+        require(
+            msg.sender == address(_signerSet), FeedHub_NotSignerSet(msg.sender, address(_signerSet))
+        );
+        _clear();
+    }
+
+    /// @inheritdoc IFeedHub
+    function listFeed(FeedListing calldata listing) external onlySelf returns (uint16 index) {
+        uint256 length = listing.definition.length;
+        require(
+            length != 0 && length <= MAX_DEFINITION_BYTES,
+            FeedHub_DefinitionLength(length, MAX_DEFINITION_BYTES)
+        );
+        require(listing.decimals <= MAX_DECIMALS, FeedHub_Decimals(listing.decimals, MAX_DECIMALS));
+        require(_feeds.length < MAX_FEEDS, FeedHub_TooManyFeeds(MAX_FEEDS));
+        bytes32 feedId =
+            keccak256(abi.encodePacked(DEFINITION_VERSION, listing.decimals, listing.definition));
+        uint256 listed = _indexOf[feedId];
+        if (listed != 0) revert FeedHub_AlreadyListed(feedId, Narrow.u16(listed - 1));
+
+        index = Narrow.u16(_feeds.length);
+        _indexOf[feedId] = uint256(index) + 1;
+        Feed storage feed = _feeds.push();
+        feed.feedId = feedId;
+        feed.decimals = listing.decimals;
+        _setLimits(feed, listing.minAnswer, listing.maxAnswer, listing.jumpBps, listing.jumpLapse_s);
+        _putLane(index, Lane.wrap(Lanes.LISTED));
+        _listRoot = keccak256(abi.encode(_listRoot, feedId));
+        emit FeedListed(
+            index,
+            feedId,
+            listing.decimals,
+            listing.definition,
+            listing.minAnswer,
+            listing.maxAnswer,
+            listing.jumpBps,
+            listing.jumpLapse_s
+        );
+    }
+
+    /// @inheritdoc IFeedHub
+    function setFeedLimits(
+        uint16 index,
+        int64 minAnswer,
+        int64 maxAnswer,
+        uint16 jumpBps,
+        uint32 jumpLapse_s
+    ) external onlySelf {
+        _setLimits(_feed(index), minAnswer, maxAnswer, jumpBps, jumpLapse_s);
+        emit FeedLimitsChanged(index, minAnswer, maxAnswer, jumpBps, jumpLapse_s);
+        _clear();
+    }
+
+    /// @inheritdoc IFeedHub
+    function setConfig(HubConfig calldata config_) external onlySelf {
+        _setConfig(config_);
+        _clear();
+    }
+
+    /// @inheritdoc IFeedHub
+    function pauseFeed(uint16 index) external onlyGuardian {
+        Feed storage feed = _feed(index);
+        uint256 until = block.timestamp + PAUSE_S;
+        feed.pausedUntil = Narrow.u40(until);
+        _putLane(index, _lane(index).withPaused(true));
+        emit FeedPauseChanged(index, until, msg.sender);
+    }
+
+    /// @inheritdoc IFeedHub
+    function unpauseFeed(uint16 index) external onlyGovernance {
+        Feed storage feed = _feed(index);
+        require(block.timestamp < feed.pausedUntil, FeedHub_NotPaused());
+        feed.pausedUntil = 0;
+        _putLane(index, _lane(index).withPaused(false));
+        emit FeedPauseChanged(index, 0, msg.sender);
+    }
+
+    /// @inheritdoc IFeedHub
+    function pauseAll() external onlyGuardian {
+        uint256 until = block.timestamp + PAUSE_S;
+        _word = _word.withPausedUntil(until);
+        emit PauseChanged(until, msg.sender);
+    }
+
+    /// @inheritdoc IFeedHub
+    function unpauseAll() external onlyGovernance {
+        require(block.timestamp < _word.pausedUntil(), FeedHub_NotPaused());
+        _word = _word.withPausedUntil(0);
+        emit PauseChanged(0, msg.sender);
+    }
+
+    /// @inheritdoc IFeedHub
+    function read(uint16 index) external view returns (Round memory round) {
+        Lane lane = index < MAX_FEEDS ? _lane(index) : Lane.wrap(0);
+        if (!lane.isListed()) revert FeedHub_UnlistedFeed(index, _feeds.length);
+        if (lane.isPaused()) {
+            uint256 until = _feeds[index].pausedUntil;
+            require(block.timestamp >= until, FeedHub_FeedPaused(index, until));
+            lane = lane.withPaused(false);
+        }
+        require(lane.observedAt() != 0, FeedHub_NeverWritten(index));
+        round.answer = lane.value();
+        round.observedAt = Narrow.u32(lane.observedAt());
+        round.dispersion = lane.dispersion();
+        round.sources = lane.sources();
+        round.flags = lane.flags();
+    }
+
+    /// @inheritdoc IFeedHub
+    function feedIndex(bytes32 feedId) external view returns (uint16) {
+        uint256 indexPlusOne = _indexOf[feedId];
+        require(indexPlusOne != 0, FeedHub_UnknownFeed(feedId));
+        return Narrow.u16(indexPlusOne - 1);
+    }
+
+    /// @inheritdoc IFeedHub
+    function feedInfo(uint16 index) external view returns (FeedInfo memory) {
+        Feed storage feed = _feed(index);
+        return FeedInfo({
+            feedId: feed.feedId,
+            decimals: feed.decimals,
+            minAnswer: feed.minAnswer,
+            maxAnswer: feed.maxAnswer,
+            jumpBps: feed.jumpBps,
+            jumpLapse_s: feed.jumpLapse_s,
+            pausedUntil: feed.pausedUntil
+        });
+    }
+
+    /// @inheritdoc IFeedHub
+    function feedIds() external view returns (bytes32[] memory ids) {
+        ids = new bytes32[](_feeds.length);
+        for (uint256 i = 0; i < ids.length; ++i) {
+            ids[i] = _feeds[i].feedId;
+        }
+    }
+
+    /// @inheritdoc IFeedHub
+    function listRoot() external view returns (bytes32) {
+        return _listRoot;
+    }
+
+    /// @inheritdoc IFeedHub
+    function config() external view returns (HubConfig memory) {
+        HubWord word = _word;
+        return HubConfig({
+            m: Narrow.u8(word.m()),
+            d: Narrow.u8(word.d()),
+            minTier: _minTier,
+            maxAge_s: Narrow.u32(word.maxAge_s()),
+            skew_s: Narrow.u32(word.skew_s())
+        });
+    }
+
+    /// @inheritdoc IFeedHub
+    function isLive() external view returns (bool) {
+        return _word.isLive();
+    }
+
+    /// @inheritdoc IFeedHub
+    function pausedUntil() external view returns (uint256) {
+        return _word.pausedUntil();
+    }
+
+    /// @inheritdoc IFeedHub
+    function table() external view returns (address) {
+        return _word.table();
+    }
+
+    /// @inheritdoc IFeedHub
+    function signerSet() external view returns (ISignerSet) {
+        return _signerSet;
+    }
+
+    /// @inheritdoc IFeedHub
+    function domainSeparator() public view returns (bytes32) {
+        // After a fork of the chain the other branch has another domain.
+        if (block.chainid == _chainId) return _domainSeparator;
+        return ReportCodec.domainSeparator(address(this));
+    }
+
+    /// @dev Stores the entries that pass their own checks; says whether any did.
+    function _store(
+        bytes memory entries,
+        uint256 observedAt,
+        uint256 weakestTier,
+        bytes memory rows,
+        HubWord word
+    ) private returns (bool isAnyStored) {
+        uint256 limitsStart = HubTable.limitsStart(word.positions());
+        uint256 feeds = word.feeds();
+        uint256 stamp = Lanes.stamp(observedAt, weakestTier);
+        uint256 next; // The smallest index that keeps the order.
+        uint256 place = type(uint256).max; // Which slot is held in `slot`.
+        uint256 slot;
+        uint256 stored; // `slot` as it is in storage.
+        for (uint256 offset = 0; offset < entries.length; offset += ReportCodec.ENTRY_BYTES) {
+            Entry entry = entries.entryAt(offset);
+            uint256 index = entry.index();
+            if (index < next) revert FeedHub_EntryOrder(index, next - 1);
+            if (index >= feeds) revert FeedHub_UnlistedFeed(index, feeds);
+            if (entry.hubFlags() != 0) revert FeedHub_ReservedFlags(index, entry.hubFlags());
+            unchecked {
+                next = index + 1;
+            }
+            if (index >> 1 != place) {
+                if (slot != stored) _slots[place] = slot;
+                place = index >> 1;
+                stored = _slots[place];
+                slot = stored;
+            }
+            uint8 reason = _refusal(
+                entry, observedAt, Lanes.from(slot, index), rows.limitsAt(limitsStart, index)
+            );
+            if (reason != 0) {
+                emit FeedSkipped(Narrow.u16(index), reason);
+                continue;
+            }
+            slot = Lanes.into(slot, index, Lanes.pack(entry.rawValue(), entry.quality(), stamp));
+            isAnyStored = true;
+        }
+        if (slot != stored) _slots[place] = slot;
+    }
+
+    function _clear() private {
+        if (!_word.isLive()) return;
+        _word = _word.withoutLive();
+        emit TableCleared(msg.sender);
+    }
+
+    function _setConfig(HubConfig memory config_) private {
+        (uint256 m, uint256 d) = (config_.m, config_.d);
+        require(m != 0 && m <= MAX_SEATS && d != 0 && d <= m, FeedHub_BadQuorum(m, d));
+        require(
+            config_.minTier >= Tier.DIRECT && config_.minTier <= Tier.DEV,
+            FeedHub_BadTier(config_.minTier)
+        );
+        (uint256 maxAge_s, uint256 skew_s) = (config_.maxAge_s, config_.skew_s);
+        require(
+            maxAge_s != 0 && maxAge_s <= MAX_AGE_S && skew_s <= MAX_SKEW_S,
+            FeedHub_BadWindow(maxAge_s, skew_s)
+        );
+        _word = _word.withConfig(m, d, maxAge_s, skew_s);
+        _minTier = config_.minTier;
+        emit ConfigChanged(config_);
+    }
+
+    function _setLimits(
+        Feed storage feed,
+        int64 minAnswer,
+        int64 maxAnswer,
+        uint16 jumpBps,
+        uint32 jumpLapse_s
+    ) private {
+        require(minAnswer >= 1 && minAnswer <= maxAnswer, FeedHub_BadBounds(minAnswer, maxAnswer));
+        require(
+            jumpBps != 0 && jumpLapse_s != 0 && jumpLapse_s <= MAX_JUMP_LAPSE_S,
+            FeedHub_BadJumpLimit(jumpBps, jumpLapse_s)
+        );
+        feed.minAnswer = minAnswer;
+        feed.maxAnswer = maxAnswer;
+        feed.jumpBps = jumpBps;
+        feed.jumpLapse_s = jumpLapse_s;
+    }
+
+    function _putLane(uint256 index, Lane lane) private {
+        _slots[index >> 1] = Lanes.into(_slots[index >> 1], index, lane);
+    }
+
+    /// @dev Why an entry cannot be stored: one of the `SKIPPED_` reasons, or 0.
+    function _refusal(Entry entry, uint256 observedAt, Lane stored, LimitsRow limits)
+        private
+        view
+        returns (uint8)
+    {
+        if (stored.isPaused() && block.timestamp < _feeds[entry.index()].pausedUntil) {
+            return SKIPPED_PAUSED;
+        }
+        uint256 storedAt = stored.observedAt();
+        if (observedAt <= storedAt) return SKIPPED_NOT_NEWER;
+        uint256 answer = entry.rawValue();
+        if (answer < limits.minAnswer() || answer > limits.maxAnswer()) {
+            return SKIPPED_OUT_OF_BOUNDS;
+        }
+        unchecked {
+            // Nothing overflows: times have 32 bits, answers 63, basis points 16. A jump limit lapses
+            // with the age of the stored round, so that no real move is locked out for long.
+            if (storedAt != 0 && observedAt - storedAt <= limits.jumpLapse_s()) {
+                uint256 from = stored.rawValue();
+                uint256 step = answer > from ? answer - from : from - answer;
+                if (step * BPS > limits.jumpBps() * from) return SKIPPED_JUMP;
+            }
+        }
+        return 0;
+    }
+
+    function _lane(uint256 index) private view returns (Lane) {
+        return Lanes.from(_slots[index >> 1], index);
+    }
+
+    function _feed(uint16 index) private view returns (Feed storage) {
+        require(index < _feeds.length, FeedHub_UnlistedFeed(index, _feeds.length));
+        return _feeds[index];
+    }
+
+    function _signerRows() private view returns (SignerRow[] memory rows) {
+        SeatEntry[] memory entries = _signerSet.entries();
+        require(
+            entries.length <= 2 * MAX_SEATS && entries.length % 2 == 0,
+            FeedHub_BadSignerSet(entries.length, 2 * MAX_SEATS)
+        );
+        rows = new SignerRow[](entries.length);
+        uint256 minTier = _minTier;
+        for (uint256 i = 0; i < rows.length; ++i) {
+            rows[i] = HubTable.signerRow(entries[i], minTier);
+        }
+    }
+
+    function _limitsRows() private view returns (LimitsRow[] memory rows) {
+        rows = new LimitsRow[](_feeds.length);
+        for (uint256 i = 0; i < rows.length; ++i) {
+            Feed storage feed = _feeds[i];
+            rows[i] =
+                HubTable.limitsRow(feed.minAnswer, feed.maxAnswer, feed.jumpBps, feed.jumpLapse_s);
+        }
+    }
+}

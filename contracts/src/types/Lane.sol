@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+/// @notice The stored round of one feed, in the low 128 bits: value i64 | observedAt u32 |
+///         dispersion u16 | sources u8 | flags u8. Two lanes share a storage slot; the feed with the
+///         even index has the low half.
+type Lane is uint256;
+
+using Lanes for Lane global;
+
+library Lanes {
+    /// @dev Set at listing and never cleared, so that a first round writes no fresh slot.
+    uint256 internal constant LISTED = 0x80;
+    /// @dev The feed was paused; whether the pause has lapsed stands elsewhere.
+    uint256 internal constant PAUSED = 0x40;
+    uint256 private constant TIER_SHIFT = 4;
+    uint256 private constant HALF_MASK = (1 << 128) - 1;
+
+    function isListed(Lane lane) internal pure returns (bool) {
+        return Lane.unwrap(lane) & LISTED != 0;
+    }
+
+    function isPaused(Lane lane) internal pure returns (bool) {
+        return Lane.unwrap(lane) & PAUSED != 0;
+    }
+
+    /// @return The feed's decimals apply.
+    function value(Lane lane) internal pure returns (int64) {
+        return int64(uint64(Lane.unwrap(lane) >> 64));
+    }
+
+    /// @return The value as a 64-bit pattern. Stored answers are positive, so it is their number, too.
+    function rawValue(Lane lane) internal pure returns (uint256) {
+        return Lane.unwrap(lane) >> 64;
+    }
+
+    /// @return Seconds since the epoch; 0 if the feed was never written.
+    function observedAt(Lane lane) internal pure returns (uint256) {
+        return (Lane.unwrap(lane) >> 32) & 0xFFFFFFFF;
+    }
+
+    function dispersion(Lane lane) internal pure returns (uint16) {
+        return uint16(Lane.unwrap(lane) >> 16);
+    }
+
+    function sources(Lane lane) internal pure returns (uint8) {
+        return uint8(Lane.unwrap(lane) >> 8);
+    }
+
+    function flags(Lane lane) internal pure returns (uint8) {
+        return uint8(Lane.unwrap(lane));
+    }
+
+    function withPaused(Lane lane, bool isPaused_) internal pure returns (Lane) {
+        uint256 raw = Lane.unwrap(lane);
+        return Lane.wrap(isPaused_ ? raw | PAUSED : raw & ~PAUSED);
+    }
+
+    /// @notice What the lanes of one report have in common.
+    /// @param observedAt_ Seconds since the epoch, below 2^32.
+    /// @param weakestTier 1 to 4.
+    function stamp(uint256 observedAt_, uint256 weakestTier) internal pure returns (uint256) {
+        unchecked {
+            return observedAt_ << 32 | LISTED | (weakestTier - 1) << TIER_SHIFT;
+        }
+    }
+
+    /// @param value_ int64 in the low 64 bits.
+    /// @param quality dispersion u16 | sources u8 | flags u8, whose high four bits are zero.
+    /// @param stamp_ What `stamp` gave.
+    function pack(uint256 value_, uint256 quality, uint256 stamp_) internal pure returns (Lane) {
+        return Lane.wrap(value_ << 64 | quality | stamp_);
+    }
+
+    /// @notice The lane of a feed in its slot.
+    function from(uint256 slot, uint256 index) internal pure returns (Lane) {
+        return Lane.wrap((slot >> ((index & 1) << 7)) & HALF_MASK);
+    }
+
+    /// @notice The slot with the lane of a feed replaced.
+    function into(uint256 slot, uint256 index, Lane lane) internal pure returns (uint256) {
+        uint256 shift = (index & 1) << 7;
+        // What stays is the other half.
+        return (slot & (HALF_MASK << (shift ^ 128))) | Lane.unwrap(lane) << shift;
+    }
+}
