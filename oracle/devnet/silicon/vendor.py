@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from enclave.domain.evidence import TeeKind, emulated_measurement, image_id
-from oracle.devnet.silicon.pki import Chain, make_chain, make_platform
+from oracle.devnet.silicon.pki import Chain, Platform, make_chain, make_platform
 from oracle.devnet.silicon.quotes import (
     ENCLAVE_ATTRIBUTES,
     ENCLAVE_MRSIGNER,
@@ -71,6 +71,11 @@ class SiliconVendor:
     def chain(self) -> Chain:
         """The machine's certificates and their keys, for tests that play the vendor's part."""
         return self._chain
+
+    @property
+    def platform(self) -> Platform:
+        """The machine."""
+        return self._platform
 
     @property
     def constants(self) -> VendorConstants:
