@@ -146,10 +146,11 @@ def report_digest(report: Report, domain: bytes) -> bytes:
         report: What to sign.
         domain: `domain_separator(chain_id, hub)`.
     """
-    return _digest(report, encode_entries(report.entries), domain)
+    return entries_digest(report, encode_entries(report.entries), domain)
 
 
-def _digest(report: Report, entries: bytes, domain: bytes) -> bytes:
+def entries_digest(report: Report, entries: bytes, domain: bytes) -> bytes:
+    """`report_digest` for a caller that has the result of `encode_entries(report.entries)`."""
     struct_hash = keccak256(
         REPORT_TYPE_HASH,
         VERSION.to_bytes(32, "big"),
