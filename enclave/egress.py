@@ -16,14 +16,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from enclave.domain.errors import ConfigError, SourceMalformed, SourceUnavailable
-from enclave.sources.base import HttpRequest
 
 CONNECTED = 0
 _RELAY_REFUSALS: dict[int, tuple[type[SourceUnavailable | SourceMalformed], str]] = {
@@ -39,9 +38,30 @@ _CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
 _PEM = re.compile(
     rb"-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----", re.ASCII
 )
+_HOST = re.compile(r"(?:[a-z0-9-]{1,63}\.)+[a-z][a-z0-9-]{0,62}(?::[1-9][0-9]{0,4})?", re.ASCII)
 _VSOCK = re.compile(r"([0-9]{1,10}):([0-9]{1,10})", re.ASCII)
 
+#: Requests kept in prepared form.
+_MAX_PREPARED = 4_096
+
 RelayAddress = tuple[socket.AddressFamily, str | tuple[int, int]]
+_Key = tuple[str, str, tuple[tuple[str, str], ...]]
+
+
+class Request(Protocol):
+    """One HTTPS GET; `sources.base.HttpRequest` is one."""
+
+    @property
+    def host(self) -> str:
+        """Lower-case DNS name, `:port` appended unless the port is 443."""
+
+    @property
+    def path(self) -> str:
+        """Path and query, percent-encoded."""
+
+    @property
+    def headers(self) -> tuple[tuple[str, str], ...]:
+        """Further headers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +176,10 @@ class _Relay(AbstractResolver):
 
     def take(self, info: Any) -> socket.socket:
         """The stream whose ticket stands in the place of the address."""
-        return self._ready.pop(info[4][0])
+        stream = self._ready.pop(info[4][0], None)
+        if stream is None:
+            raise OSError("an address that the relay did not dial")
+        return stream
 
     async def close(self) -> None:
         """Nothing is held between two steps of the loop."""
@@ -223,7 +246,7 @@ class Egress:
         self._tls = make_tls_context(ca_pem, extra_ca)
         self._limits = limits or Limits()
         self._session: aiohttp.ClientSession | None = None
-        self._prepared: dict[HttpRequest, tuple[URL, dict[str, str]]] = {}
+        self._prepared: dict[_Key, tuple[URL, dict[str, str]]] = {}
 
     async def __aenter__(self) -> Self:
         relay, limits = _Relay(self._address), self._limits
@@ -260,7 +283,7 @@ class Egress:
         if session is not None:
             await session.close()
 
-    async def fetch(self, request: HttpRequest, *, deadline_s: float) -> Reply:
+    async def fetch(self, request: Request, *, deadline_s: float) -> Reply:
         """Fetch one reply.
 
         Redirects are not followed. Establishes who answered (the host name's certificate), not
@@ -296,14 +319,17 @@ class Egress:
             raise SourceUnavailable("egress is closed")
         return self._session
 
-    def _prepare(self, request: HttpRequest) -> tuple[URL, dict[str, str]]:
+    def _prepare(self, request: Request) -> tuple[URL, dict[str, str]]:
         """The request as the client library takes it; kept, since rounds repeat their requests."""
-        prepared = self._prepared.get(request)
+        key = (request.host, request.path, request.headers)
+        prepared = self._prepared.get(key)
         if prepared is None:
-            if len(self._prepared) >= 4_096:
+            if not _HOST.fullmatch(request.host):
+                raise SourceMalformed(f"host is {request.host!r}, wanted a DNS name")
+            if len(self._prepared) >= _MAX_PREPARED:
                 self._prepared.clear()
             url = URL(f"https://{request.host}{request.path}", encoded=True)
-            prepared = self._prepared[request] = (url, dict(request.headers))
+            prepared = self._prepared[key] = (url, dict(request.headers))
         return prepared
 
     async def _read(self, response: aiohttp.ClientResponse) -> bytes:
