@@ -11,6 +11,7 @@ from typing import Any
 import aiohttp
 
 from enclave.domain.errors import ChainError, ConfigError
+from oracle.chain.rpc import RpcRefused
 from oracle.devnet.process import Child, child
 
 #: Where `npm ci` in `contracts/` puts the native program.
@@ -39,7 +40,8 @@ class Anvil:
         """One call.
 
         Raises:
-            ChainError: The chain is not reachable or answers with an error; names the method.
+            RpcRefused: The chain answers with an error; names the method.
+        ChainError: The chain is not reachable.
         """
         return (await self.batch([(method, params)]))[0]
 
@@ -60,8 +62,12 @@ class Anvil:
 def _result(request: dict[str, Any], reply: dict[str, Any]) -> Any:
     if "error" in reply:
         error = reply["error"]
-        data = error.get("data") or ""
-        raise ChainError(f"{request['method']}: {error.get('message')} {data}".rstrip())
+        data = error.get("data")
+        raise RpcRefused(
+            f"{request['method']}: {error.get('message')}",
+            code=int(error.get("code", 0)),
+            data=bytes.fromhex(data.removeprefix("0x")) if isinstance(data, str) else b"",
+        )
     return reply["result"]
 
 

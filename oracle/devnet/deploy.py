@@ -7,8 +7,10 @@ from typing import Any
 from enclave.domain.errors import ChainError
 from enclave.domain.evidence import TeeKind
 from enclave.domain.feed import decode_definition, feed_id
+from oracle.chain.abi_codec import decode_revert, load_abi
+from oracle.chain.rpc import RpcRefused
 from oracle.devnet.anvil import Anvil
-from oracle.devnet.artifacts import artifact, created_address
+from oracle.devnet.artifacts import created_address, creation_code
 
 #: Gas offered with each deployment transaction; the local chain does not mind what is left over.
 _GAS = 15_000_000
@@ -92,14 +94,14 @@ class _Batch:
     def create(self, name: str, *arguments: Any) -> bytes:
         """Deploy a contract; returns its address."""
         nonce = len(self.calls)
-        self._add(f"deploy {name}", artifact(name).creation(*arguments), None)
+        self._add(f"deploy {name}", creation_code(name, *arguments), None)
         return created_address(self.sender, nonce)
 
     def govern(self, name: str, at: bytes, function: str, *arguments: Any) -> None:
         """Propose and, as there is no delay here, execute at once."""
-        call = artifact(name).call(function, *arguments)
+        call = load_abi(name).encode_call(function, *arguments)
         for step in ("propose", "execute"):
-            self._add(f"{step} {name}.{function}", artifact(name).call(step, call), at)
+            self._add(f"{step} {name}.{function}", load_abi(name).encode_call(step, call), at)
 
     def _add(self, what: str, data: bytes, to: bytes | None) -> None:
         fields = {"from": _hex(self.sender), "gas": hex(_GAS), "data": _hex(data)}
@@ -196,8 +198,8 @@ async def _reason(chain: Anvil, fields: dict[str, str]) -> str:
     """What a reverted call says when it is tried again on the state after it."""
     try:
         await chain.call("eth_call", {k: v for k, v in fields.items() if k != "nonce"}, "latest")
-    except ChainError as error:
-        return str(error)
+    except RpcRefused as error:
+        return decode_revert(load_abi("FeedHub"), error.data)
     return "no reason found"
 
 
@@ -212,17 +214,17 @@ async def read_price(chain: Anvil, consumer: bytes) -> tuple[int, int, int]:
         Answer, its decimals, and when it was observed, in seconds since the epoch.
 
     Raises:
-        ChainError: The consumer's own guards refused, or the feed has no round.
+        RpcRefused: The consumer's own guards refused, or the feed has no round.
     """
     return (await read_prices(chain, [consumer]))[0]
 
 
 async def read_prices(chain: Anvil, consumers: Sequence[bytes]) -> list[tuple[int, int, int]]:
     """As `read_price`, of several consumers in one request."""
-    price = artifact("PriceConsumer")
-    call = _hex(price.call("price"))
+    price = load_abi("PriceConsumer")
+    call = _hex(price.encode_call("price"))
     replies = await chain.batch(
         [("eth_call", [{"to": _hex(at), "data": call}, "latest"]) for at in consumers]
     )
-    readings = [price.outputs("price", bytes.fromhex(reply[2:])) for reply in replies]
+    readings = [price.decode_result("price", bytes.fromhex(reply[2:])) for reply in replies]
     return [(int(answer), int(decimals), int(at)) for answer, decimals, at in readings]
