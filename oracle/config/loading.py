@@ -89,7 +89,7 @@ def _with_network(values: Mapping[str, Any]) -> dict[str, Any]:
     file = resources.files("oracle.chain") / "networks" / f"{name}.toml"
     network = tomllib.loads(file.read_text(encoding="utf-8"), parse_float=Decimal)
     for section, keys in (
-        ("chain", ("chain_id", "confirm_timeout_s")),
+        ("chain", ("chain_id", "block_s", "confirm_timeout_s")),
         ("gas", ("max_fee_gwei", "max_priority_fee_gwei")),
     ):
         own = values.get(section, {})

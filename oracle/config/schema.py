@@ -86,6 +86,7 @@ class ChainConfig(_Section):
         signer_set: `SignerSet`.
         hub: `FeedHub`.
         verifier_id: The registry's number of the verifier for this enclave's evidence.
+        block_s: Usual time between blocks; receipts are asked for a few times in it.
         confirm_timeout_s: How long to wait for a receipt before the fee is raised.
         rpc_timeout_s: Limit of one call.
     """
@@ -101,6 +102,7 @@ class ChainConfig(_Section):
     signer_set: Address
     hub: Address
     verifier_id: Annotated[int, Field(ge=1, le=65_535)] = 1
+    block_s: Seconds = 12.0
     confirm_timeout_s: Seconds = 60.0
     rpc_timeout_s: Seconds = 10.0
 

@@ -1,1 +1,21 @@
 """The journal: what must survive a restart of the host."""
+
+from oracle.store.journal import (
+    Attempt,
+    Journal,
+    JournaledTransaction,
+    JournalError,
+    JournalLocked,
+    open_journal,
+    read_summary,
+)
+
+__all__ = [
+    "Attempt",
+    "Journal",
+    "JournalError",
+    "JournalLocked",
+    "JournaledTransaction",
+    "open_journal",
+    "read_summary",
+]

@@ -1,0 +1,241 @@
+"""What the daemon wants of a chain, whichever it is."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from enclave.domain.errors import TransactionReverted
+
+
+class CallReverted(TransactionReverted):
+    """The chain refuses a call; known before it was sent, or from its receipt.
+
+    Attributes:
+        name: Name of the contract's error, such as `SignerSet_TooSoon`; empty if there is none.
+    """
+
+    def __init__(self, message: str, *, name: str = "") -> None:
+        super().__init__(message)
+        self.name = name
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A transaction to be.
+
+    Attributes:
+        purpose: What for, a constant word for logs, metrics and journal.
+        target: Address of the contract.
+        data: Selector and arguments.
+    """
+
+    purpose: str
+    target: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A block's header, as far as it is used.
+
+    Attributes:
+        number: Height.
+        hash: 32 bytes.
+        timestamp: Seconds since the epoch, as the producer says.
+        base_fee_wei: Of a unit of gas; `None` on a chain without EIP-1559.
+    """
+
+    number: int
+    hash: bytes
+    timestamp: int
+    base_fee_wei: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """One event, undecoded."""
+
+    address: str
+    topics: tuple[bytes, ...]
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """How a transaction ended.
+
+    Attributes:
+        hash: 32 bytes.
+        block: Height.
+        is_success: Whether it took effect.
+        gas_used: Units.
+        gas_price_wei: Paid for a unit.
+        logs: Its events in order.
+    """
+
+    hash: bytes
+    block: int
+    is_success: bool
+    gas_used: int
+    gas_price_wei: int
+    logs: tuple[Log, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """The answer that a hub holds for a feed; the units are those of `report.Entry`."""
+
+    answer: int
+    observed_at: int
+    dispersion: int
+    sources: int
+    flags: int
+
+
+@dataclass(frozen=True, slots=True)
+class SignerStatus:
+    """What the registry says of a signer; all zero for one it does not know."""
+
+    operator: str
+    expires_at: int
+    image_id: bytes
+    tee: int
+    tier: int
+    is_revoked: bool
+    is_valid: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """An operator's seat.
+
+    Attributes:
+        number: From 0; its positions are `2 * number` and `2 * number + 1`.
+        signers: In the two positions; `None` where nobody is.
+        newest: Which of the two was taken last.
+        taken_at: When, seconds since the epoch.
+    """
+
+    number: int
+    signers: tuple[str | None, str | None]
+    newest: int
+    taken_at: int
+
+    def position(self, signer: str) -> int | None:
+        """Bit of a signer in the mask of a report; `None` if it is not in this seat."""
+        if signer not in self.signers:
+            return None
+        return 2 * self.number + self.signers.index(signer)
+
+
+@dataclass(frozen=True, slots=True)
+class HubStatus:
+    """What a hub wants of a report.
+
+    Attributes:
+        signatures: Seats that must sign.
+        max_age_s: How far `observedAt` may lie behind the block.
+        is_live: Whether it takes reports at all.
+    """
+
+    signatures: int
+    max_age_s: int
+    is_live: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """A signer with its evidence, ready for the registry."""
+
+    signer: bytes
+    operator: str
+    hpke_public_key: bytes
+    ref_block: int
+    evidence: bytes
+    hints: bytes
+    signature: bytes
+
+
+class Chain(Protocol):
+    """Reads, and the calls that a submitter sends."""
+
+    async def head(self) -> Block:
+        """The latest block."""
+        ...
+
+    async def balance(self, address: str) -> int:
+        """Funds of an account in wei."""
+        ...
+
+    async def feed_ids(self) -> tuple[bytes, ...]:
+        """The hub's list, in order of index."""
+        ...
+
+    async def rounds(self, indexes: Collection[int]) -> Mapping[int, Round]:
+        """The rounds of these feeds; a feed that was never written or is paused is left out."""
+        ...
+
+    async def hub(self) -> HubStatus:
+        """What the hub wants of a report."""
+        ...
+
+    async def signer(self, address: bytes) -> SignerStatus:
+        """What the registry says of a signer."""
+        ...
+
+    async def seat(self, operator: str) -> Seat:
+        """The operator's seat; `CallReverted` if it has none."""
+        ...
+
+    async def needs_rebuild(self) -> bool:
+        """Whether a rebuild would change the hub's table."""
+        ...
+
+    async def is_cached(self, pck_id: bytes, ca_id: bytes) -> tuple[bool, bool]:
+        """Whether the verifier holds the machine's certificate, and its issuer's."""
+        ...
+
+    def cache_ca(self, certificate: bytes) -> Call:
+        """Bring an issuer's certificate (DER)."""
+        ...
+
+    def cache_pck(self, certificate: bytes, ca_id: bytes) -> Call:
+        """Bring a machine's certificate (DER)."""
+        ...
+
+    def register(self, registration: Registration) -> Call:
+        """Register or renew a signer."""
+        ...
+
+    def revoke(self, signer: bytes) -> Call:
+        """Revoke a signer for good; hubs stop until rebuilt."""
+        ...
+
+    def take(self, seat: int, signer: bytes) -> Call:
+        """Put a signer into the operator's seat."""
+        ...
+
+    def rebuild(self) -> Call:
+        """Bring the hub's table up to date."""
+        ...
+
+    def submit(self, report: bytes) -> Call:
+        """Bring a report."""
+        ...
+
+    def landed(self, receipt: Receipt) -> Sequence[int]:
+        """Indexes of the feeds that a report's transaction stored."""
+        ...
+
+
+class Submitter(Protocol):
+    """Sends transactions of one account, one after the other."""
+
+    @property
+    def address(self) -> str:
+        """The account."""
+        ...
+
+    async def send(self, call: Call) -> Receipt:
+        """Send a call and wait for its end."""
+        ...

@@ -1,0 +1,248 @@
+"""The contracts on an EVM chain: typed reads, and the calls that change them."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from enclave.domain.errors import ChainError
+from oracle.chain.abi_codec import ContractAbi, decode_revert, load_abi, revert_name
+from oracle.chain.base import (
+    Block,
+    Call,
+    CallReverted,
+    HubStatus,
+    Log,
+    Receipt,
+    Registration,
+    Round,
+    Seat,
+    SignerStatus,
+)
+from oracle.chain.rpc import Rpc, RpcRefused, hex_bytes, quantity
+from oracle.config import checksum_address
+
+_ZERO = "0x" + "00" * 20
+_ENTRY_SIZE = 14
+
+
+class EvmChain:
+    """The four contracts of one deployment."""
+
+    def __init__(
+        self, rpc: Rpc, *, registry: str, signer_set: str, hub: str, verifier_id: int
+    ) -> None:
+        """Set up; nothing is asked yet.
+
+        Args:
+            rpc: Endpoints of the chain.
+            registry: `AttestationRegistry`.
+            signer_set: `SignerSet`.
+            hub: `FeedHub`.
+            verifier_id: The registry's number of the verifier, from 1.
+        """
+        self._rpc = rpc
+        self._registry = (registry, load_abi("AttestationRegistry"))
+        self._signers = (signer_set, load_abi("SignerSet"))
+        self._hub = (hub, load_abi("FeedHub"))
+        self._dcap = load_abi("DcapVerifier")
+        self._verifier_id = verifier_id
+        self._verifier = ""
+
+    async def head(self) -> Block:
+        """The latest block."""
+        return parse_block(await self._rpc.request("eth_getBlockByNumber", ["latest", False]))
+
+    async def balance(self, address: str) -> int:
+        """Funds of an account in wei."""
+        return quantity(await self._rpc.request("eth_getBalance", [address, "latest"]))
+
+    async def feed_ids(self) -> tuple[bytes, ...]:
+        """The hub's list, in order of index."""
+        return tuple(await self._read(self._hub, "feedIds"))
+
+    async def rounds(self, indexes: Collection[int]) -> Mapping[int, Round]:
+        """The rounds of these feeds; a feed that was never written or is paused is left out."""
+        found: dict[int, Round] = {}
+        for index in indexes:
+            try:
+                found[index] = Round(*(await self._read(self._hub, "read", index)).values())
+            except CallReverted as error:
+                if error.name not in ("FeedHub_NeverWritten", "FeedHub_FeedPaused"):
+                    raise
+        return found
+
+    async def hub(self) -> HubStatus:
+        """What the hub wants of a report."""
+        config = await self._read(self._hub, "config")
+        is_live = await self._read(self._hub, "isLive")
+        return HubStatus(config["m"], config["maxAge_s"], is_live)
+
+    async def signer(self, address: bytes) -> SignerStatus:
+        """What the registry says of a signer."""
+        info = await self._read(self._registry, "signerInfo", "0x" + address.hex())
+        return SignerStatus(
+            operator=checksum_address(info["operator"]),
+            expires_at=info["expiresAt"],
+            image_id=info["imageId"],
+            tee=info["tee"],
+            tier=info["tier"],
+            is_revoked=info["revoked"],
+            is_valid=info["valid"],
+        )
+
+    async def seat(self, operator: str) -> Seat:
+        """The operator's seat; `CallReverted` if it has none."""
+        number = await self._read(self._signers, "seatOf", operator)
+        seat = (await self._read(self._signers, "seats"))[number]
+        signers = (_signer_or_none(seat["signer0"]), _signer_or_none(seat["signer1"]))
+        return Seat(number, signers, seat["newest"], seat["takenAt"])
+
+    async def needs_rebuild(self) -> bool:
+        """Whether a rebuild would change the hub's table."""
+        try:
+            await self._read(self._hub, "rebuild")
+        except CallReverted as error:
+            if error.name == "FeedHub_NothingToRebuild":
+                return False
+            raise
+        return True
+
+    async def is_cached(self, pck_id: bytes, ca_id: bytes) -> tuple[bool, bool]:
+        """Whether the verifier holds the machine's certificate, and its issuer's."""
+        verifier = (await self._verifier_address(), self._dcap)
+        pck = await self._read(verifier, "pck", pck_id)
+        ca = await self._read(verifier, "ca", ca_id)
+        return pck["notAfter"] != 0, ca["notAfter"] != 0
+
+    async def _verifier_address(self) -> str:
+        if not self._verifier:
+            address = await self._read(self._registry, "verifierAt", self._verifier_id)
+            if address == _ZERO:
+                raise ChainError(f"the registry has no verifier {self._verifier_id}")
+            self._verifier = checksum_address(address)
+        return self._verifier
+
+    def cache_ca(self, certificate: bytes) -> Call:
+        """Bring an issuer's certificate (DER); after `is_cached`."""
+        data = self._dcap.encode_call("cacheCa", certificate)
+        return Call("cache_ca", self._verifier, data)
+
+    def cache_pck(self, certificate: bytes, ca_id: bytes) -> Call:
+        """Bring a machine's certificate (DER); after `is_cached`."""
+        data = self._dcap.encode_call("cachePck", certificate, ca_id)
+        return Call("cache_pck", self._verifier, data)
+
+    def register(self, registration: Registration) -> Call:
+        """Register or renew a signer."""
+        request = (
+            self._verifier_id,
+            "0x" + registration.signer.hex(),
+            registration.operator,
+            registration.hpke_public_key,
+            registration.ref_block,
+            registration.evidence,
+            registration.hints,
+            registration.signature,
+        )
+        return _call("register", self._registry, "register", request)
+
+    def revoke(self, signer: bytes) -> Call:
+        """Revoke a signer for good; hubs stop until rebuilt."""
+        return _call("revoke", self._registry, "revoke", "0x" + signer.hex())
+
+    def take(self, seat: int, signer: bytes) -> Call:
+        """Put a signer into the operator's seat."""
+        return _call("take", self._signers, "take", seat, "0x" + signer.hex())
+
+    def rebuild(self) -> Call:
+        """Bring the hub's table up to date."""
+        return _call("rebuild", self._hub, "rebuild")
+
+    def submit(self, report: bytes) -> Call:
+        """Bring a report."""
+        return _call("submit", self._hub, "submit", report)
+
+    def landed(self, receipt: Receipt) -> Sequence[int]:
+        """Indexes of the feeds that a report's transaction stored."""
+        address, abi = self._hub
+        skipped: set[int] = set()
+        stored: list[int] = []
+        for log in receipt.logs:
+            if log.address.lower() != address.lower():
+                continue
+            name, fields = abi.decode_event(log.topics, log.data)
+            if name == "FeedSkipped":
+                skipped.add(fields["index"])
+            elif name == "ReportAccepted":
+                entries = fields["entries"]
+                starts = range(0, len(entries), _ENTRY_SIZE)
+                stored += [int.from_bytes(entries[at : at + 2], "big") for at in starts]
+        return [index for index in stored if index not in skipped]
+
+    async def _read(self, contract: tuple[str, ContractAbi], name: str, *arguments: object) -> Any:
+        address, abi = contract
+        data = "0x" + abi.encode_call(name, *arguments).hex()
+        try:
+            raw = await self._rpc.request("eth_call", [{"to": address, "data": data}, "latest"])
+        except RpcRefused as error:
+            if not error.data:
+                raise
+            reason = decode_revert(abi, error.data)
+            raise CallReverted(f"{name}: {reason}", name=revert_name(abi, error.data)) from error
+        answer = hex_bytes(raw)
+        if not answer and abi.functions[name].outputs:
+            raise ChainError(f"{name}: no contract at {address}; check the address and the network")
+        return abi.decode_result(name, answer)
+
+
+def _call(
+    purpose: str, contract: tuple[str, ContractAbi], function: str, *arguments: object
+) -> Call:
+    address, abi = contract
+    return Call(purpose, address, abi.encode_call(function, *arguments))
+
+
+def _signer_or_none(address: str) -> str | None:
+    return None if address == _ZERO else checksum_address(address)
+
+
+def parse_block(value: Any) -> Block:
+    """Read a block's header as JSON-RPC gives it.
+
+    Raises:
+        ChainError: A field is missing or of another type.
+    """
+    if not isinstance(value, dict):
+        raise ChainError("the endpoint has no such block")
+    base = value.get("baseFeePerGas")
+    return Block(
+        number=quantity(value.get("number")),
+        hash=hex_bytes(value.get("hash"), 32),
+        timestamp=quantity(value.get("timestamp")),
+        base_fee_wei=None if base is None else quantity(base),
+    )
+
+
+def parse_receipt(value: Any) -> Receipt:
+    """Read a receipt as JSON-RPC gives it.
+
+    Raises:
+        ChainError: A field is missing or of another type.
+    """
+    if not isinstance(value, dict) or not isinstance(value.get("logs"), list):
+        raise ChainError("the endpoint's receipt is none")
+    return Receipt(
+        hash=hex_bytes(value.get("transactionHash"), 32),
+        block=quantity(value.get("blockNumber")),
+        is_success=quantity(value.get("status")) == 1,
+        gas_used=quantity(value.get("gasUsed")),
+        gas_price_wei=quantity(value.get("effectiveGasPrice")),
+        logs=tuple(_parse_log(item) for item in value["logs"]),
+    )
+
+
+def _parse_log(value: Any) -> Log:
+    if not isinstance(value, dict) or not isinstance(value.get("topics"), list):
+        raise ChainError("the endpoint's log is none")
+    address = hex_bytes(value.get("address"), 20)
+    topics = tuple(hex_bytes(topic, 32) for topic in value["topics"])
+    return Log("0x" + address.hex(), topics, hex_bytes(value.get("data")))
