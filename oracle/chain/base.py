@@ -41,12 +41,14 @@ class Block:
     Attributes:
         number: Height.
         hash: 32 bytes.
+        parent_hash: 32 bytes.
         timestamp: Seconds since the epoch, as the producer says.
         base_fee_wei: Of a unit of gas; `None` on a chain without EIP-1559.
     """
 
     number: int
     hash: bytes
+    parent_hash: bytes
     timestamp: int
     base_fee_wei: int | None
 

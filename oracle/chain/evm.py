@@ -217,6 +217,7 @@ def parse_block(value: Any) -> Block:
     return Block(
         number=quantity(value.get("number")),
         hash=hex_bytes(value.get("hash"), 32),
+        parent_hash=hex_bytes(value.get("parentHash"), 32),
         timestamp=quantity(value.get("timestamp")),
         base_fee_wei=None if base is None else quantity(base),
     )

@@ -1,0 +1,238 @@
+"""From evidence to a seat: register the signer, renew it in time, and bring the hub up to date.
+
+Every step first asks whether it is needed, so it can be repeated after any interruption.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import structlog
+
+from enclave.domain import wire
+from enclave.domain.errors import AppraisalFailed, AttestationError, ChainError
+from enclave.domain.evidence import RegistrationContext, report_data
+from oracle.attestation.codecs.dcap import DcapQuote, split_quote
+from oracle.chain.base import CallReverted, Chain, Registration, Seat, SignerStatus, Submitter
+from oracle.config import checksum_address
+
+log = structlog.get_logger(__name__)
+
+TOO_SOON = "SignerSet_TooSoon"
+NO_SEAT = "SignerSet_NoSeat"
+
+
+class Attester(Protocol):
+    """The enclave, as far as registration needs it."""
+
+    async def attest(self, request: wire.Attest) -> wire.AttestResult:
+        """Evidence bound to a chain, registry, operator and recent block."""
+        ...
+
+
+class EvidenceJournal(Protocol):
+    """Where evidence is kept."""
+
+    async def add_evidence(
+        self, *, chain_id: int, registry: str, signer: str, ref_block: int, evidence: bytes
+    ) -> None:
+        """Keep the vendor's whole evidence."""
+        ...
+
+    async def has_signer(self, *, chain_id: int, registry: str, signer: str) -> bool:
+        """Whether an enclave of this host once had this signer."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """The enclave's keys: signer address (20 bytes) and X25519 public key (32 bytes)."""
+
+    signer: bytes
+    hpke_public_key: bytes
+
+    @property
+    def address(self) -> str:
+        """The signer in EIP-55 spelling."""
+        return checksum_address("0x" + self.signer.hex())
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What the chain makes of a signer.
+
+    Attributes:
+        status: From the registry.
+        position: Bit in a report's mask.
+    """
+
+    status: SignerStatus
+    position: int
+
+
+class Registrar:
+    """Registers the signers of one operator at one registry."""
+
+    def __init__(
+        self,
+        chain: Chain,
+        submitter: Submitter,
+        journal: EvidenceJournal,
+        *,
+        chain_id: int,
+        registry: str,
+    ) -> None:
+        self._chain = chain
+        self._submitter = submitter
+        self._journal = journal
+        self._chain_id = chain_id
+        self._registry = registry
+
+    async def ensure(
+        self, identity: Identity, attester: Attester, *, renew_before_s: float = 0.0
+    ) -> Standing:
+        """Bring the signer to where the hub takes its reports.
+
+        1. Register it, or renew it if it ends within `renew_before_s` of the chain's time.
+        2. Put it into the operator's seat.
+        3. Rebuild the hub's table if that would change it.
+
+        Raises:
+            AttestationError: The evidence is not acceptable, or the signer was revoked.
+            CallReverted: The registry, the signer set or the hub refuses; names the check.
+            ChainError: No endpoint, no funds, fee above the cap.
+        """
+        # 1. Registration.
+        status = await self._chain.signer(identity.signer)
+        if status.is_revoked:
+            raise AttestationError(f"signer {identity.address} was revoked; it needs a new key")
+        head = await self._chain.head()
+        if not status.is_valid or status.expires_at - head.timestamp < renew_before_s:
+            await self._register(identity, attester)
+            status = await self._chain.signer(identity.signer)
+        # 2. Seat.
+        seat = await self._seat()
+        if seat.position(identity.address) is None:
+            await self._take(seat, identity)
+            seat = await self._seat()
+        position = seat.position(identity.address)
+        if position is None:
+            raise ChainError(f"signer {identity.address} is not in seat {seat.number}")
+        # 3. Table.
+        if await self._chain.needs_rebuild():
+            await self._submitter.send(self._chain.rebuild())
+            log.info("hub_rebuilt")
+        return Standing(status, position)
+
+    async def _register(self, identity: Identity, attester: Attester) -> None:
+        head = await self._chain.head()
+        if head.number == 0:
+            raise ChainError("the chain has no block yet that evidence could refer to")
+        # The parent: some endpoints estimate in the context of the head itself, for which the
+        # head's hash is not known.
+        context = RegistrationContext(
+            chain_id=self._chain_id,
+            registry=bytes.fromhex(self._registry[2:]),
+            operator=bytes.fromhex(self._submitter.address[2:]),
+            ref_block=head.number - 1,
+            block_hash=head.parent_hash,
+        )
+        request = wire.Attest(
+            context.chain_id,
+            context.registry,
+            context.operator,
+            context.ref_block,
+            context.block_hash,
+        )
+        result = await attester.attest(request)
+        quote = split_quote(result.evidence)
+        _check_binding(quote, context, identity)
+        await self._journal.add_evidence(
+            chain_id=self._chain_id,
+            registry=self._registry,
+            signer=identity.address,
+            ref_block=context.ref_block,
+            evidence=result.evidence,
+        )
+        await self._cache_certificates(quote)
+        registration = Registration(
+            signer=identity.signer,
+            operator=self._submitter.address,
+            hpke_public_key=identity.hpke_public_key,
+            ref_block=context.ref_block,
+            evidence=quote.evidence,
+            hints=quote.hints,
+            signature=result.signature,
+        )
+        receipt = await self._submitter.send(self._chain.register(registration))
+        log.info(
+            "signer_registered",
+            signer=identity.address,
+            image="0x" + quote.image_id.hex(),
+            tx="0x" + receipt.hash.hex(),
+            gas=receipt.gas_used,
+        )
+
+    async def _cache_certificates(self, quote: DcapQuote) -> None:
+        """Bring the machine's certificates to the verifier, once for each machine."""
+        has_pck, has_ca = await self._chain.is_cached(quote.pck.id, quote.ca.id)
+        if has_pck:
+            return
+        if not has_ca:
+            await self._submitter.send(self._chain.cache_ca(quote.ca.der))
+        await self._submitter.send(self._chain.cache_pck(quote.pck.der, quote.ca.id))
+        log.info("certificates_cached", pck="0x" + quote.pck.id.hex())
+
+    async def _seat(self) -> Seat:
+        try:
+            return await self._chain.seat(self._submitter.address)
+        except CallReverted as error:
+            if error.name != NO_SEAT:
+                raise
+            raise CallReverted(
+                f"operator {self._submitter.address} has no seat: governance must add one"
+                " (SignerSet.addSeat)",
+                name=error.name,
+            ) from error
+
+    async def _take(self, seat: Seat, identity: Identity) -> None:
+        """Take the seat; a dead signer of this host that holds it back is revoked first.
+
+        A seat changes at most once an hour while its newest signer is valid. The key of an enclave
+        that this host ran before died with its process, so revoking it harms nobody; the signer of
+        another host's enclave is left alone.
+        """
+        try:
+            await self._submitter.send(self._chain.take(seat.number, identity.signer))
+        except CallReverted as error:
+            newest = seat.signers[seat.newest]
+            if error.name != TOO_SOON or newest is None or not await self._was_ours(newest):
+                raise
+            log.info("dead_signer_revoked", signer=newest)
+            await self._submitter.send(self._chain.revoke(bytes.fromhex(newest[2:])))
+            await self._submitter.send(self._chain.take(seat.number, identity.signer))
+        log.info("seat_taken", seat=seat.number, signer=identity.address)
+
+    async def _was_ours(self, signer: str) -> bool:
+        return await self._journal.has_signer(
+            chain_id=self._chain_id, registry=self._registry, signer=signer
+        )
+
+
+def _check_binding(quote: DcapQuote, context: RegistrationContext, identity: Identity) -> None:
+    """Do not pay gas for evidence of something else; the registry checks the same."""
+    wanted = report_data(context, signer=identity.signer, hpke_public_key=identity.hpke_public_key)
+    if quote.report_data != wanted:
+        raise AppraisalFailed(
+            f"evidence has report data {quote.report_data.hex()}, wanted {wanted.hex()}"
+        )
+
+
+def renewal_margin_s(*, registered_at: int, expires_at: int, wanted_s: float) -> float:
+    """How long before its end a registration is renewed.
+
+    Args:
+        registered_at: Seconds since the epoch.
+        expires_at: Seconds since the epoch.
+        wanted_s: The operator's wish; at most a third of the whole life counts.
+    """
+    return min(wanted_s, max(0, expires_at - registered_at) / 3)

@@ -1,0 +1,112 @@
+"""HTTP for operators and their machines: `/live`, `/ready`, `/metrics`. No secret, no control."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from aiohttp import web
+
+from enclave.domain.errors import ConfigError
+from oracle.telemetry.metrics import render_metrics
+from oracle.telemetry.state import FeedState, NodeState
+
+METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+@asynccontextmanager
+async def serve_health(
+    state: NodeState, *, host: str, port: int, round_limit_s: float
+) -> AsyncIterator[int]:
+    """Serve until the end of the block.
+
+    Args:
+        state: What to tell.
+        host: Address to listen on.
+        port: 0 takes a free one.
+        round_limit_s: Longest time since the last round of a ready node.
+
+    Returns:
+        The port.
+
+    Raises:
+        ConfigError: The port is taken.
+    """
+    app = web.Application()
+    app.add_routes(
+        [
+            web.get("/live", _live),
+            web.get("/ready", lambda _: _ready(state, round_limit_s)),
+            web.get("/metrics", lambda _: _metrics(state)),
+        ]
+    )
+    runner = web.AppRunner(app, access_log=None, handle_signals=False)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, host, port, shutdown_timeout=1.0)
+        try:
+            await site.start()
+        except OSError as error:
+            reason = error.strerror or "cannot listen"
+            raise ConfigError(f"http: {host}:{port}: {reason}; set http.port") from error
+        yield int(runner.addresses[0][1])
+    finally:
+        await runner.cleanup()
+
+
+async def _live(_: web.Request) -> web.Response:
+    return web.json_response({"live": True})
+
+
+async def _ready(state: NodeState, round_limit_s: float) -> web.Response:
+    view = ready_view(state, asyncio.get_running_loop().time(), round_limit_s)
+    return web.json_response(view, status=200 if view["ready"] else 503)
+
+
+async def _metrics(state: NodeState) -> web.Response:
+    return web.Response(body=render_metrics(state), headers={"Content-Type": METRICS_TYPE})
+
+
+def ready_view(state: NodeState, now: float, round_limit_s: float) -> dict[str, Any]:
+    """What `/ready` answers: whether it can sign and is accepted on-chain, and if not, why."""
+    reasons = state.unready(now, round_limit_s=round_limit_s)
+    signer = state.signer
+    return {
+        "ready": not reasons,
+        "reasons": reasons,
+        "notices": list(state.notices.values()),
+        "dry_run": state.is_dry_run,
+        "sandboxed": signer.is_sandboxed,
+        "signer": {
+            "address": signer.address,
+            "tee": signer.tee,
+            "tier": signer.tier,
+            "image_id": "0x" + signer.image_id.hex(),
+            "operator": signer.operator,
+            "expires_at": signer.expires_at,
+            "attester": signer.attester,
+        },
+        "enclave_starts": state.enclave_starts,
+        "rounds": state.rounds,
+        "reports_landed": state.reports_landed,
+        "reports_refused": state.reports_refused,
+        "balance_wei": None if state.balance_wei is None else str(state.balance_wei),
+        "feeds": [_feed_view(feed) for feed in state.feeds.values()],
+    }
+
+
+def _feed_view(feed: FeedState) -> dict[str, Any]:
+    return {
+        "name": feed.name,
+        "feed_id": "0x" + feed.feed_id.hex(),
+        "index": feed.index,
+        "decimals": feed.decimals,
+        "answer": None if feed.answer is None else str(feed.answer),
+        "landed_answer": None if feed.landed_answer is None else str(feed.landed_answer),
+        "landed_at": feed.landed_at,
+        "sources_used": feed.sources_used,
+        "sources_asked": feed.sources_asked,
+        "dispersion_bps": feed.dispersion / 10,
+        "failure": feed.failure,
+        "transaction": feed.transaction,
+    }

@@ -1,0 +1,110 @@
+"""Prometheus metrics, read from the node's state at each scrape."""
+
+import time
+from collections.abc import Iterable
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from oracle.telemetry.state import FeedState, NodeState
+
+#: Counters that parts of the node lend to the state: name -> help.
+COUNTERS = {
+    "relay_sent_bytes": "Ciphertext that the relay took from the enclave.",
+    "relay_received_bytes": "Ciphertext that the relay brought to the enclave.",
+    "relay_streams": "Streams that the enclave opened at the relay.",
+    "relay_unreachable": "Streams for which the source could not be reached.",
+    "relay_refused": "Streams that the relay refused.",
+    "rpc_calls": "JSON-RPC calls to all endpoints.",
+    "rpc_errors": "JSON-RPC calls without an answer.",
+    "transactions_sent": "Signed transactions sent, also again.",
+    "transactions_mined": "Transactions that took effect.",
+    "transactions_reverted": "Transactions that were mined and failed.",
+    "transactions_bumped": "Replacements for a higher fee.",
+    "gas_used": "Gas of all transactions.",
+    "gas_spent_wei": "Fees of all transactions, in wei.",
+}
+_PREFIX = "oracle_"
+
+
+class NodeCollector(Collector):
+    """Turns the state into metrics; holds none of its own."""
+
+    def __init__(self, state: NodeState) -> None:
+        self._state = state
+
+    def collect(self) -> Iterable[Metric]:
+        """All metrics, as Prometheus asks for them."""
+        yield from self._gauges()
+        yield from self._counters()
+        yield from self._feeds()
+
+    def _gauges(self) -> Iterable[Metric]:
+        state = self._state
+        signer = state.signer
+        values = {
+            "accepted": ("Whether the hub takes this signer's reports.", state.is_accepted),
+            "sandboxed": ("Whether the enclave's process is sandboxed.", signer.is_sandboxed),
+            "dry_run": ("Whether nothing is sent.", state.is_dry_run),
+            "problems": ("Problems that keep the node from its work.", len(state.problems)),
+            "round_seconds": ("Length of the last round.", state.round_s),
+            "signer_expires_at_seconds": ("End of the registration.", signer.expires_at),
+        }
+        if state.balance_wei is not None:
+            values["balance_wei"] = ("Funds of the submitter.", state.balance_wei)
+        for name, (text, value) in values.items():
+            yield GaugeMetricFamily(_PREFIX + name, text, value=float(value))
+
+    def _counters(self) -> Iterable[Metric]:
+        state = self._state
+        own = {
+            "enclave_starts": ("Starts of the enclave.", state.enclave_starts),
+            "rounds": ("Rounds made.", state.rounds),
+            "reports_landed": ("Reports whose answers were stored.", state.reports_landed),
+            "reports_refused": ("Reports that the hub refused.", state.reports_refused),
+        }
+        for name, (text, value) in own.items():
+            yield CounterMetricFamily(_PREFIX + name, text, value=float(value))
+        for name, text in COUNTERS.items():
+            if name in state.counters:
+                yield CounterMetricFamily(_PREFIX + name, text, value=state.counters[name]())
+
+    def _feeds(self) -> Iterable[Metric]:
+        now = time.time()
+        labels = ["feed", "feed_id"]
+        age = GaugeMetricFamily(
+            _PREFIX + "feed_age_seconds", "Age of the answer on the hub.", labels=labels
+        )
+        used = GaugeMetricFamily(
+            _PREFIX + "feed_sources_used", "Sources used in the last round.", labels=labels
+        )
+        asked = GaugeMetricFamily(
+            _PREFIX + "feed_sources_asked", "Sources in the definition.", labels=labels
+        )
+        spread = GaugeMetricFamily(
+            _PREFIX + "feed_dispersion_bps", "Largest distance of a used source.", labels=labels
+        )
+        failing = GaugeMetricFamily(
+            _PREFIX + "feed_failing", "Whether the last round gave no answer.", labels=labels
+        )
+        for feed in self._state.feeds.values():
+            key = _labels(feed)
+            if feed.landed_at:
+                age.add_metric(key, max(0.0, now - feed.landed_at))
+            used.add_metric(key, feed.sources_used)
+            asked.add_metric(key, feed.sources_asked)
+            spread.add_metric(key, feed.dispersion / 10)
+            failing.add_metric(key, float(bool(feed.failure)))
+        yield from (age, used, asked, spread, failing)
+
+
+def _labels(feed: FeedState) -> list[str]:
+    return [feed.name, "0x" + feed.feed_id.hex()]
+
+
+def render_metrics(state: NodeState) -> bytes:
+    """The text that `/metrics` answers."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(NodeCollector(state))
+    return generate_latest(registry)

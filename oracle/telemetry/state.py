@@ -1,0 +1,129 @@
+"""How the node is doing: one object that the daemon writes, and health, metrics and views read."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class FeedState:
+    """The last word about one feed.
+
+    Attributes:
+        name: `BASE/QUOTE`.
+        feed_id: 32 bytes.
+        decimals: Of its answers.
+        index: In the hub's list; `None` while it is not listed.
+        answer: Of the last round, in `decimals`; `None` without one.
+        observed_at: Of that answer, seconds since the epoch.
+        sources_used: Inside the outlier bound.
+        sources_asked: In the definition.
+        dispersion: Tenths of a basis point.
+        failure: Why the last round gave no answer; empty if it did.
+        source_failures: Source -> why it gave nothing.
+        landed_answer: On the hub, as far as known.
+        landed_at: `observedAt` of it, which is its round; 0 without one.
+        transaction: Hash of the transaction that stored it, `0x`; empty if it was not ours.
+        gas_used: By that transaction, for all its feeds.
+        block: Of that transaction.
+    """
+
+    name: str
+    feed_id: bytes
+    decimals: int
+    index: int | None = None
+    answer: int | None = None
+    observed_at: int = 0
+    sources_used: int = 0
+    sources_asked: int = 0
+    dispersion: int = 0
+    failure: str = ""
+    source_failures: Mapping[str, str] = field(default_factory=dict)
+    landed_answer: int | None = None
+    landed_at: int = 0
+    transaction: str = ""
+    gas_used: int = 0
+    block: int = 0
+
+
+@dataclass(slots=True)
+class SignerState:
+    """The enclave's signing key and what the chain makes of it.
+
+    Attributes:
+        address: In EIP-55 spelling; empty without an enclave.
+        tee: Name of the `TeeKind`.
+        tier: Name of the `Tier`; empty before it is registered.
+        image_id: 32 bytes; empty before it is registered.
+        operator: Who answers for it.
+        expires_at: End of its registration, seconds since the epoch; 0 before.
+        position: Bit in a report's mask; `None` while it has no seat.
+        attester: Name of the attester.
+        is_sandboxed: Whether the enclave's process is in a sandbox on this host.
+    """
+
+    address: str = ""
+    tee: str = ""
+    tier: str = ""
+    image_id: bytes = b""
+    operator: str = ""
+    expires_at: int = 0
+    position: int | None = None
+    attester: str = ""
+    is_sandboxed: bool = False
+
+
+@dataclass(slots=True)
+class NodeState:
+    """The whole node.
+
+    Attributes:
+        started_at: Seconds since the epoch.
+        is_dry_run: No gas key: nothing is sent.
+        feeds: By feed id, in the order of the configuration.
+        signer: Of the enclave that runs now.
+        problems: Area -> one line; what keeps the node from its work now.
+        notices: Area -> one line; what an operator should know but need not mend.
+        enclave_starts: Since the node's start.
+        rounds: Made by enclaves.
+        round_s: How long the last one took.
+        round_at: Loop time of its end.
+        reports_landed: Transactions that stored answers.
+        reports_refused: Reports that the hub refused, before or after they were sent.
+        balance_wei: Of the submitter, when last asked.
+        is_accepted: The hub takes this signer's reports.
+        counters: Name -> reads a counter of a part of the node; see `metrics`.
+    """
+
+    started_at: int
+    is_dry_run: bool
+    feeds: dict[bytes, FeedState] = field(default_factory=dict)
+    signer: SignerState = field(default_factory=SignerState)
+    problems: dict[str, str] = field(default_factory=dict)
+    notices: dict[str, str] = field(default_factory=dict)
+    enclave_starts: int = 0
+    rounds: int = 0
+    round_s: float = 0.0
+    round_at: float = 0.0
+    reports_landed: int = 0
+    reports_refused: int = 0
+    balance_wei: int | None = None
+    is_accepted: bool = False
+    counters: dict[str, Callable[[], float]] = field(default_factory=dict)
+
+    def unready(self, now: float, *, round_limit_s: float) -> list[str]:
+        """Why the node is not ready; empty if it can sign and is accepted on-chain.
+
+        Args:
+            now: Loop time.
+            round_limit_s: Longest time since the last round.
+        """
+        reasons = list(self.problems.values())
+        if not self.signer.address:
+            reasons.append("the enclave is not running")
+        if not self.is_accepted:
+            reasons.append("the signer is not accepted on-chain")
+        if self.is_dry_run:
+            reasons.append("dry run: no gas key is configured")
+        if not self.rounds or now - self.round_at > round_limit_s:
+            reasons.append(f"no round within {round_limit_s:g} s")
+        return list(dict.fromkeys(reasons))
