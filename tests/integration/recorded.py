@@ -5,6 +5,7 @@ reads the reply's own time, that one field is moved to now and spelled in the sa
 time is years old and would be refused, rightly. No other byte is touched.
 """
 
+import itertools
 import json
 import re
 from dataclasses import dataclass
@@ -21,6 +22,12 @@ from enclave.sources import ADAPTERS
 _RECORDED = frozenset({"recorded", "recorded-as-shipped", "recorded-reserialised"})
 _MAX_DECIMALS = 18
 _MAX_INT64 = 2**63 - 1
+#: Parameters that adapters want, if they want any.
+_PARAMS: tuple[dict[str, Json], ...] = (
+    {},
+    {"endpoint": "v1/pubticker"},
+    {"endpoint": "v2/ticker"},
+)
 _SYMBOL = re.compile(r"[A-Z0-9.]{1,16}")
 
 
@@ -100,7 +107,7 @@ def _reply(entry: dict[str, Any], body: bytes, now: datetime) -> RecordedReply:
     if found is None:
         adapter, params, served = "http_json/1", _http_json(host, path, expected), body
     else:
-        (adapter, path), params = found, {}
+        adapter, params, path = found
         served = _redate(body, expected["timestamp"], now) if "timestamp" in expected else body
     return RecordedReply(
         name=f"{entry['venue']}/{entry['file']}",
@@ -114,21 +121,22 @@ def _reply(entry: dict[str, Any], body: bytes, now: datetime) -> RecordedReply:
     )
 
 
-def _adapter(expected: dict[str, Any], host: str, path: str) -> tuple[str, str] | None:
-    """The adapter that asks this question, and its way of asking, if there is one.
+def _adapter(
+    expected: dict[str, Any], host: str, path: str
+) -> tuple[str, dict[str, Json], str] | None:
+    """The adapter that asks this question, its parameters, and its way of asking.
 
     It may spell symbols in other letters and leave out parameters that change nothing.
     """
-    for name, adapter in ADAPTERS.items():
-        spec = SourceSpec(
-            "only", name, expected["base"], expected["quote"], False, 1, convert=(), params={}
-        )
+    pair = (expected["base"], expected["quote"])
+    for (name, adapter), params in itertools.product(ADAPTERS.items(), _PARAMS):
+        spec = SourceSpec("only", name, *pair, False, 1, convert=(), params=params)
         try:
             request = adapter.request(spec)
         except ConfigError:
             continue
         if request.host == host and _asks_the_same(request.path, path):
-            return name, request.path
+            return name, params, request.path
     return None
 
 
