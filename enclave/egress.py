@@ -150,7 +150,7 @@ class _RelayedSocket(socket.socket):
         """Leave the stream as the relay made it."""
 
 
-class _Relay(AbstractResolver):
+class Relay(AbstractResolver):
     """Dials the relay where the client library believes to resolve a name.
 
     `resolve` opens the stream and returns a ticket in the place of an address; `take` is the
@@ -249,7 +249,7 @@ class Egress:
         self._prepared: dict[_Key, tuple[URL, dict[str, str]]] = {}
 
     async def __aenter__(self) -> Self:
-        relay, limits = _Relay(self._address), self._limits
+        relay, limits = Relay(self._address), self._limits
         connector = aiohttp.TCPConnector(
             ssl=self._tls,
             resolver=relay,

@@ -13,7 +13,7 @@ from enclave.sources.failures import refused, unavailable
 
 #: Largest body, bytes; most separators; deepest nesting.
 MAX_BODY = 524_288
-MAX_SEPARATORS = 65_536
+MAX_SEPARATORS = 49_152
 MAX_DEPTH = 24
 
 _SPACE = " \t\r\n"
