@@ -21,6 +21,10 @@ TOO_SOON = "SignerSet_TooSoon"
 NO_SEAT = "SignerSet_NoSeat"
 
 
+class SignerRevoked(AttestationError):
+    """The registry revoked this key for good: only a new enclave, with a new key, can go on."""
+
+
 class Attester(Protocol):
     """The enclave, as far as registration needs it."""
 
@@ -104,7 +108,7 @@ class Registrar:
         # 1. Registration.
         status = await self._chain.signer(identity.signer)
         if status.is_revoked:
-            raise AttestationError(f"signer {identity.address} was revoked; it needs a new key")
+            raise SignerRevoked(f"signer {identity.address} was revoked; it needs a new key")
         head = await self._chain.head()
         if not status.is_valid or status.expires_at - head.timestamp < renew_before_s:
             await self._register(identity, attester)

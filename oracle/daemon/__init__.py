@@ -1,0 +1,28 @@
+"""The daemon: relay, enclave, registration, rounds and submissions as one task group."""
+
+from oracle.daemon.events import (
+    EnclaveEnded,
+    Event,
+    Observer,
+    ReportLanded,
+    ReportPlanned,
+    ReportRefused,
+    RoundMade,
+    SignerReady,
+)
+from oracle.daemon.node import Daemon
+from oracle.daemon.rounds import Schedule, every_answer
+
+__all__ = [
+    "Daemon",
+    "EnclaveEnded",
+    "Event",
+    "Observer",
+    "ReportLanded",
+    "ReportPlanned",
+    "ReportRefused",
+    "RoundMade",
+    "Schedule",
+    "SignerReady",
+    "every_answer",
+]

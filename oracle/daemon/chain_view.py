@@ -1,0 +1,118 @@
+"""What the node knows of the chain: kept fresh in the background, so that rounds do not wait."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+import structlog
+
+from enclave.domain.errors import ChainError
+from oracle.chain.base import Chain, HubStatus
+from oracle.daemon.problems import Problems
+from oracle.scheduler import Landed
+from oracle.telemetry.state import NodeState
+
+log = structlog.get_logger(__name__)
+
+REFRESH_S = 15.0
+_RETRY_S = 1.0
+
+
+class ChainView:
+    """Feed list, hub status and landed answers.
+
+    Attributes:
+        feed_list: The hub's list, in order of index.
+        hub: What it wants of a report; `None` before the first answer.
+        landed: Feed id -> the hub's answer.
+    """
+
+    def __init__(
+        self,
+        chain: Chain,
+        state: NodeState,
+        problems: Problems,
+        *,
+        account: str,
+        low_balance_wei: int,
+    ) -> None:
+        self.feed_list: tuple[bytes, ...] = ()
+        self.hub: HubStatus | None = None
+        self.landed: dict[bytes, Landed] = {}
+        self._chain = chain
+        self._state = state
+        self._problems = problems
+        self._account = account
+        self._low_balance_wei = low_balance_wei
+        self._version = 0
+        self._wanted = asyncio.Event()
+
+    def refresh_soon(self) -> None:
+        """Ask the chain again without waiting for the next turn."""
+        self._wanted.set()
+
+    def landed_now(self, feed_ids: Sequence[bytes], landed: Mapping[bytes, Landed]) -> None:
+        """Take over what one of our own reports stored."""
+        self._version += 1
+        self.landed |= {feed_id: landed[feed_id] for feed_id in feed_ids}
+
+    async def keep_fresh(self) -> None:
+        """Refresh until cancelled; back off while the chain does not answer."""
+        pause_s = _RETRY_S
+        while True:
+            self._wanted.clear()
+            try:
+                await self.refresh()
+            except ChainError as error:
+                self._problems.set("chain", str(error))
+                await asyncio.sleep(pause_s)
+                pause_s = min(REFRESH_S, 2 * pause_s)
+                continue
+            self._problems.clear("chain")
+            pause_s = _RETRY_S
+            try:
+                async with asyncio.timeout(REFRESH_S):
+                    await self._wanted.wait()
+            except TimeoutError:
+                continue
+
+    async def refresh(self) -> None:
+        """Ask the chain once.
+
+        Raises:
+            ChainError: No endpoint, or contracts that are not what the configuration says.
+        """
+        version = self._version
+        feed_list = await self._chain.feed_ids()
+        hub = await self._chain.hub()
+        indexes = {feed_list.index(f): f for f in self._state.feeds if f in feed_list}
+        rounds = {} if self._state.is_dry_run and self.hub else await self._chain.rounds(indexes)
+        # A report of ours that landed meanwhile is newer than what was just read.
+        if version == self._version and not (self._state.is_dry_run and self.hub):
+            found = rounds.items()
+            self.landed = {indexes[i]: Landed(r.answer, r.observed_at) for i, r in found}
+        self.feed_list, self.hub = feed_list, hub
+        self._note_feeds(indexes)
+        await self._note_balance()
+
+    def _note_feeds(self, indexes: Mapping[int, bytes]) -> None:
+        for index, feed_id in indexes.items():
+            self._state.feeds[feed_id].index = index
+        missing = [f.name for f in self._state.feeds.values() if f.feed_id not in self.feed_list]
+        if missing:
+            self._problems.notice("unlisted", f"not listed in the hub: {', '.join(missing)}")
+        else:
+            self._problems.drop_notice("unlisted")
+        for feed_id, landed in self.landed.items():
+            feed = self._state.feeds[feed_id]
+            feed.landed_answer, feed.landed_at = landed.answer, landed.observed_at
+
+    async def _note_balance(self) -> None:
+        account = self._account
+        if not account:
+            return
+        self._state.balance_wei = await self._chain.balance(account)
+        if self._state.balance_wei < self._low_balance_wei:
+            text = f"account {account} holds only {self._state.balance_wei} wei: send funds to it"
+            self._problems.notice("balance", text)
+        else:
+            self._problems.drop_notice("balance")

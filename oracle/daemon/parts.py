@@ -1,0 +1,147 @@
+"""The parts of a running daemon that outlive any one enclave."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from dataclasses import dataclass
+
+from oracle.chain.abi_codec import load_abi
+from oracle.chain.evm import EvmChain
+from oracle.chain.keys import SubmitterKey, unlock
+from oracle.chain.rpc import Rpc, open_rpc
+from oracle.chain.transactions import EvmSubmitter, FeePolicy
+from oracle.config import Config, read_private_file
+from oracle.egress_proxy import EgressProxy, RelayStatus
+from oracle.feeds.catalogue import Feed
+from oracle.feeds.endpoints import targets
+from oracle.store import Journal, open_journal
+from oracle.telemetry.state import NodeState
+
+RELAY_FOLDER = "relay"
+RELAY_NAME = "relay.sock"
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What is open while the daemon runs.
+
+    Attributes:
+        rpc: Endpoints of the chain.
+        chain: Its contracts.
+        relay: The enclave's way out.
+        journal: `None` in a dry run.
+        submitter: `None` in a dry run.
+    """
+
+    rpc: Rpc
+    chain: EvmChain
+    relay: EgressProxy
+    journal: Journal | None
+    submitter: EvmSubmitter | None
+
+    @property
+    def account(self) -> str:
+        """The submitter's address; empty in a dry run."""
+        return "" if self.submitter is None else self.submitter.address
+
+
+async def open_parts(
+    stack: AsyncExitStack,
+    config: Config,
+    feeds: Sequence[Feed],
+    resolve: Mapping[str, tuple[str, int]],
+    state: NodeState,
+) -> Parts:
+    """Open journal, endpoints and relay; the stack closes them.
+
+    Raises:
+        ConfigError: A key file is not private, or the keystore cannot be unlocked.
+        JournalError: The journal is locked, corrupt, or cannot be written.
+    """
+    key = await load_key(config)
+    journal = None
+    if key is not None:
+        journal = await stack.enter_async_context(open_journal(config.store.path))
+    rpc = await stack.enter_async_context(open_config_rpc(config))
+    chain = open_chain(config, rpc)
+    submitter = None
+    if key is not None and journal is not None:
+        errors = load_abi("FeedHub")
+        submitter = EvmSubmitter(rpc, journal, key, fee_policy(config), errors)
+    folder = config.enclave.runtime_dir / RELAY_FOLDER
+    await asyncio.to_thread(folder.mkdir, mode=0o700, parents=True, exist_ok=True)
+    allow = targets(feed.definition for feed in feeds)
+    relay = EgressProxy(folder / RELAY_NAME, allow, resolve)
+    await stack.enter_async_context(relay)
+    state.counters |= _counters(rpc, relay, submitter)
+    return Parts(rpc, chain, relay, journal, submitter)
+
+
+def open_config_rpc(config: Config) -> AbstractAsyncContextManager[Rpc]:
+    """Endpoints of the configured chain."""
+    chain = config.chain
+    return open_rpc(chain.rpc_urls, chain_id=chain.chain_id, timeout_s=chain.rpc_timeout_s)
+
+
+def open_chain(config: Config, rpc: Rpc) -> EvmChain:
+    """The configured contracts."""
+    chain = config.chain
+    return EvmChain(
+        rpc,
+        registry=chain.registry,
+        signer_set=chain.signer_set,
+        hub=chain.hub,
+        verifier_id=chain.verifier_id,
+    )
+
+
+async def load_key(config: Config) -> SubmitterKey | None:
+    """The submitter's key; `None` if none is configured: a dry run.
+
+    Raises:
+        ConfigError: A file is missing or not private, or the password is wrong.
+    """
+    keystore, password_file = config.keys.keystore, config.keys.password_file
+    if keystore is None or password_file is None:
+        return None
+    encrypted, password = read_private_file(keystore), read_private_file(password_file)
+    # Deriving the key takes a second by design.
+    return await asyncio.to_thread(unlock, encrypted, password)
+
+
+def fee_policy(config: Config) -> FeePolicy:
+    """What the submitter may pay and how long it waits."""
+    return FeePolicy(
+        max_fee_wei=config.gas.max_fee_wei,
+        max_priority_fee_wei=config.gas.max_priority_fee_wei,
+        bump_percent=config.gas.bump_percent,
+        confirm_timeout_s=config.chain.confirm_timeout_s,
+        receipt_poll_s=min(1.0, config.chain.block_s / 10),
+    )
+
+
+def _counters(
+    rpc: Rpc, relay: EgressProxy, submitter: EvmSubmitter | None
+) -> dict[str, Callable[[], float]]:
+    counted = relay.counters
+    refusals = (RelayStatus.NOT_ALLOWED, RelayStatus.MALFORMED, RelayStatus.TOO_MANY)
+    counters: dict[str, Callable[[], float]] = {
+        "relay_sent_bytes": lambda: counted.sent_bytes,
+        "relay_received_bytes": lambda: counted.received_bytes,
+        "relay_streams": lambda: counted.accepted,
+        "relay_unreachable": lambda: counted.answers[RelayStatus.UNREACHABLE],
+        "relay_refused": lambda: sum(counted.answers[status] for status in refusals),
+        "rpc_calls": lambda: sum(endpoint.calls for endpoint in rpc.endpoints),
+        "rpc_errors": lambda: sum(endpoint.errors for endpoint in rpc.endpoints),
+    }
+    if submitter is not None:
+        stats = submitter.stats
+        counters |= {
+            "transactions_sent": lambda: stats.sent,
+            "transactions_mined": lambda: stats.mined,
+            "transactions_reverted": lambda: stats.reverted,
+            "transactions_bumped": lambda: stats.bumped,
+            "gas_used": lambda: stats.gas_used,
+            "gas_spent_wei": lambda: stats.spent_wei,
+        }
+    return counters

@@ -1,0 +1,234 @@
+"""The round loop: have the enclave look, compare with the hub, sign what is due, submit it."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+
+import structlog
+
+from enclave.domain import wire
+from enclave.domain.errors import OracleError, ProtocolError
+from enclave.domain.report import (
+    ENTRY_SIZE,
+    VERSION,
+    SignedReport,
+    decode_report,
+    encode_report,
+)
+from oracle.daemon.chain_view import ChainView
+from oracle.daemon.events import Observer, ReportPlanned, RoundMade
+from oracle.daemon.problems import Problems
+from oracle.daemon.submission import Submission, Target, landed_by
+from oracle.enclave_link import EnclaveClient, EnclaveLost
+from oracle.feeds.catalogue import Feed
+from oracle.registration import Standing
+from oracle.scheduler import Candidate, Due, Reason
+from oracle.telemetry.state import NodeState
+
+log = structlog.get_logger(__name__)
+
+Schedule = Callable[[Iterable[Candidate]], tuple[Due, ...]]
+
+
+def every_answer(candidates: Iterable[Candidate]) -> tuple[Due, ...]:
+    """A schedule for demonstrations: every feed with a newer answer is due."""
+    return tuple(
+        Due(candidate.feed_id, Reason.DEVIATION)
+        for candidate in candidates
+        if candidate.landed is None or candidate.observed_at > candidate.landed.observed_at
+    )
+
+
+class RoundLoop:
+    """Rounds of one enclave; at most one report is on its way at a time."""
+
+    def __init__(
+        self,
+        client: EnclaveClient,
+        *,
+        feeds: Sequence[Feed],
+        view: ChainView,
+        state: NodeState,
+        problems: Problems,
+        target: Target,
+        schedule: Schedule,
+        observer: Observer,
+        submission: Submission | None,
+        standing: Callable[[], Standing | None],
+        spawn: Callable[..., asyncio.Task[None]],
+    ) -> None:
+        """Set up.
+
+        Args:
+            client: Speaks to the enclave.
+            feeds: Loaded in it.
+            view: What the chain holds.
+            state: Written.
+            problems: Written.
+            target: Where reports go.
+            schedule: Which answers are due.
+            observer: Told of rounds and plans.
+            submission: Sends reports; `None` in a dry run.
+            standing: What the chain makes of the signer; `None` before it is accepted.
+            spawn: Starts a task that outlives this loop's enclave.
+        """
+        self._client = client
+        self._feeds = {feed.feed_id: feed for feed in feeds}
+        self._view = view
+        self._state = state
+        self._problems = problems
+        self._target = target
+        self._schedule = schedule
+        self._observer = observer
+        self._submission = submission
+        self._standing = standing
+        self._spawn = spawn
+
+    async def run(self, poll_s: float) -> None:
+        """Make rounds until cancelled or the enclave is lost; a tick that is missed is left out."""
+        loop = asyncio.get_running_loop()
+        tick = loop.time()
+        while True:
+            await self._round()
+            tick = max(tick + poll_s, loop.time())
+            await asyncio.sleep(tick - loop.time())
+
+    async def _round(self) -> None:
+        try:
+            result = await self._look(tuple(self._feeds))
+            if self._may_report():
+                await self._report(result)
+        except EnclaveLost:
+            raise
+        except OracleError as error:
+            log.warning("round_failed", error=type(error).__name__, message=str(error))
+
+    async def _look(self, feed_ids: Sequence[bytes]) -> wire.RoundResult:
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        result = await self._client.run_round(feed_ids)
+        self._state.round_at = loop.time()
+        self._state.round_s = self._state.round_at - started
+        self._state.rounds += 1
+        self._note(result)
+        log.info(
+            "round_made",
+            round=result.round_id,
+            observed_at=result.observed_at,
+            answers=len(result.answers),
+            failed=len(result.failed),
+            elapsed_ms=round(1000 * self._state.round_s),
+        )
+        self._observer(RoundMade(result, self._state.round_s))
+        return result
+
+    def _note(self, result: wire.RoundResult) -> None:
+        for answer in result.answers:
+            feed = self._state.feeds.get(answer.feed_id)
+            if feed is None:
+                continue
+            feed.answer, feed.observed_at, feed.failure = answer.value, result.observed_at, ""
+            feed.sources_used, feed.sources_asked = answer.sources_used, answer.sources_asked
+            feed.dispersion = answer.dispersion
+            feed.source_failures = {f.source: f.message for f in answer.failures}
+        for failed in result.failed:
+            feed = self._state.feeds.get(failed.failure.feed_id)
+            if feed is None:
+                continue
+            if not feed.failure:
+                message = failed.failure.message
+                log.warning("feed_failed", feed=feed.name, error=failed.failure.error, why=message)
+            feed.failure = failed.failure.message
+            feed.source_failures = {f.source: f.message for f in failed.failures}
+
+    def _may_report(self) -> bool:
+        hub = self._view.hub
+        if hub is None:
+            return False
+        if hub.signatures != 1:
+            self._problems.set(
+                "quorum", f"the hub wants {hub.signatures} signatures, this node brings 1"
+            )
+            return False
+        self._problems.clear("quorum")
+        if self._submission is None:
+            return True
+        return hub.is_live and self._standing() is not None and self._submission.is_free()
+
+    async def _report(self, result: wire.RoundResult) -> None:
+        """Sign what is due and send it on its way."""
+        listed = set(self._view.feed_list)
+        candidates = [
+            self._candidate(answer, result.observed_at)
+            for answer in result.answers
+            if answer.feed_id in listed
+        ]
+        due = [item.feed_id for item in self._schedule(candidates)]
+        if not due:
+            return
+        if len(due) < len(result.answers):
+            # A report carries a whole round, so what is due gets a round of its own.
+            result = await self._look(due)
+            if not result.answers:
+                return
+        signed = await self._sign(result)
+        feed_ids = tuple(self._view.feed_list[entry.index] for entry in signed.report.entries)
+        encoded = encode_report(signed)
+        is_dry_run = self._submission is None
+        self._observer(ReportPlanned(signed.report, encoded, feed_ids, is_dry_run))
+        if self._submission is None:
+            self._plan(signed, encoded, feed_ids)
+        else:
+            self._submission.start(self._spawn, signed, feed_ids)
+
+    def _candidate(self, answer: wire.AnswerView, observed_at: int) -> Candidate:
+        definition = self._feeds[answer.feed_id].definition
+        return Candidate(
+            feed_id=answer.feed_id,
+            answer=answer.value,
+            observed_at=observed_at,
+            deviation_bps=definition.deviation_bps,
+            heartbeat_s=definition.heartbeat_s,
+            landed=self._view.landed.get(answer.feed_id),
+        )
+
+    async def _sign(self, result: wire.RoundResult) -> SignedReport:
+        feed_list = self._view.feed_list
+        request = wire.Sign(
+            result.round_id,
+            self._target.chain_id,
+            bytes.fromhex(self._target.hub[2:]),
+            feed_list,
+        )
+        signed = await self._client.sign(request)
+        standing = self._standing()
+        position = 0 if standing is None else standing.position
+        return _assemble(signed, position)
+
+    def _plan(self, signed: SignedReport, encoded: bytes, feed_ids: tuple[bytes, ...]) -> None:
+        """A dry run: say what would be sent, and go on as if it had landed."""
+        names = [self._state.feeds[feed_id].name for feed_id in feed_ids]
+        log.info("would_send", hub=self._target.hub, feeds=names, report="0x" + encoded.hex())
+        self._view.landed_now(feed_ids, landed_by(signed, feed_ids))
+
+
+def _assemble(signed: wire.SignResult, position: int) -> SignedReport:
+    """The enclave's signature and entries as one report; `position` is its bit in the mask.
+
+    Raises:
+        EnclaveLost: What it signed is no report.
+    """
+    raw = b"".join(
+        (
+            VERSION.to_bytes(1, "big"),
+            signed.observed_at.to_bytes(4, "big"),
+            signed.list_root,
+            (len(signed.entries) // ENTRY_SIZE).to_bytes(2, "big"),
+            signed.entries,
+            (1 << position).to_bytes(8, "big"),
+            signed.signature,
+        )
+    )
+    try:
+        return decode_report(raw)
+    except ProtocolError as error:
+        raise EnclaveLost(f"sign: {error}") from error

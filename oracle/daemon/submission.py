@@ -1,0 +1,148 @@
+"""Bringing signed reports to the hub, one at a time."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import structlog
+
+from enclave.domain.errors import ChainError
+from enclave.domain.report import SignedReport, encode_report
+from oracle.chain.base import CallReverted, Chain, Receipt, Submitter
+from oracle.daemon.chain_view import ChainView
+from oracle.daemon.events import Observer, ReportLanded, ReportRefused
+from oracle.daemon.problems import Problems
+from oracle.scheduler import Landed
+from oracle.telemetry.state import NodeState
+
+log = structlog.get_logger(__name__)
+
+_BACK_OFF_S = 1.0
+_BACK_OFF_MAX_S = 30.0
+
+
+class ReportJournal(Protocol):
+    """Where signed reports are kept before they are sent."""
+
+    async def add_report(
+        self, *, chain_id: int, hub: str, observed_at: int, signer: str, report: bytes
+    ) -> None:
+        """Keep a report."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where reports go: EIP-155 chain id and hub address."""
+
+    chain_id: int
+    hub: str
+
+
+def landed_by(signed: SignedReport, feed_ids: Sequence[bytes]) -> Mapping[bytes, Landed]:
+    """What the hub holds when a whole report has landed; `feed_ids` are those of its entries."""
+    entries = zip(feed_ids, signed.report.entries, strict=True)
+    observed_at = signed.report.observed_at
+    return {feed_id: Landed(entry.value, observed_at) for feed_id, entry in entries}
+
+
+class Submission:
+    """Sends one report at a time and takes over what it stored."""
+
+    def __init__(
+        self,
+        chain: Chain,
+        submitter: Submitter,
+        journal: ReportJournal,
+        *,
+        view: ChainView,
+        state: NodeState,
+        problems: Problems,
+        target: Target,
+        observer: Observer,
+        recheck: Callable[[], None],
+    ) -> None:
+        """Set up; `recheck` has the registration looked at again after a refusal."""
+        self._chain = chain
+        self._submitter = submitter
+        self._journal = journal
+        self._view = view
+        self._state = state
+        self._problems = problems
+        self._target = target
+        self._observer = observer
+        self._recheck = recheck
+        self._task: asyncio.Task[None] | None = None
+        self._pause_s = _BACK_OFF_S
+        self._not_before = 0.0
+
+    def is_free(self) -> bool:
+        """Whether no report is on its way and no back-off runs."""
+        is_idle = self._task is None or self._task.done()
+        return is_idle and asyncio.get_running_loop().time() >= self._not_before
+
+    def start(
+        self,
+        spawn: Callable[..., asyncio.Task[None]],
+        signed: SignedReport,
+        feed_ids: tuple[bytes, ...],
+    ) -> None:
+        """Send a report in the background."""
+        self._task = spawn(self._send(signed, feed_ids))
+
+    async def _send(self, signed: SignedReport, feed_ids: tuple[bytes, ...]) -> None:
+        report, encoded = signed.report, encode_report(signed)
+        await self._journal.add_report(
+            chain_id=self._target.chain_id,
+            hub=self._target.hub,
+            observed_at=report.observed_at,
+            signer=self._state.signer.address,
+            report=encoded,
+        )
+        try:
+            receipt = await self._submitter.send(self._chain.submit(encoded))
+            indexes = set(self._chain.landed(receipt))
+        except ChainError as error:
+            self._refused(signed, error)
+            return
+        pairs = list(zip(report.entries, feed_ids, strict=True))
+        stored = tuple(feed_id for entry, feed_id in pairs if entry.index in indexes)
+        skipped = tuple(feed_id for entry, feed_id in pairs if entry.index not in indexes)
+        landed = landed_by(signed, feed_ids)
+        self._view.landed_now(stored, landed)
+        self._pause_s, self._not_before = _BACK_OFF_S, 0.0
+        self._problems.clear("submit")
+        self._note(receipt, stored, landed)
+        if skipped:
+            log.warning("feeds_skipped", feeds=["0x" + feed_id.hex() for feed_id in skipped])
+        self._observer(ReportLanded(report, receipt, stored, skipped))
+
+    def _note(
+        self, receipt: Receipt, stored: Sequence[bytes], landed: Mapping[bytes, Landed]
+    ) -> None:
+        self._state.reports_landed += 1
+        for feed_id in stored:
+            feed = self._state.feeds.get(feed_id)
+            if feed is not None:
+                feed.landed_answer = landed[feed_id].answer
+                feed.landed_at = landed[feed_id].observed_at
+                feed.transaction = "0x" + receipt.hash.hex()
+                feed.gas_used, feed.block = receipt.gas_used, receipt.block
+        log.info(
+            "report_landed",
+            tx="0x" + receipt.hash.hex(),
+            block=receipt.block,
+            gas=receipt.gas_used,
+            stored=len(stored),
+        )
+
+    def _refused(self, signed: SignedReport, error: ChainError) -> None:
+        self._state.reports_refused += 1
+        self._not_before = asyncio.get_running_loop().time() + self._pause_s
+        self._pause_s = min(_BACK_OFF_MAX_S, 2 * self._pause_s)
+        self._problems.set("submit", str(error))
+        if isinstance(error, CallReverted):
+            self._view.refresh_soon()
+            self._recheck()
+        self._observer(ReportRefused(signed.report, str(error)))
