@@ -255,7 +255,7 @@ def _add_unknown(*, critical: bool) -> Edit:
 
 
 def registrations(pck: ec.EllipticCurvePrivateKey) -> Iterator[tuple[str, dict[str, object]]]:
-    """Registrations of one signer at two heights, SGX and TDX, for a registry at a known address."""
+    """Registrations of one signer at two heights and on both TEEs, for a registry known ahead."""
     key = coincurve.PrivateKey(hashlib.sha256(b"signer for tests").digest())
     signer = keccak256(key.public_key.format(compressed=False)[1:])[12:]
     hpke = hashlib.sha256(b"hpke for tests").digest()

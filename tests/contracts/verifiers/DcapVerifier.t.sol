@@ -1,0 +1,505 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {Claims} from "contracts/interfaces/IAttestationVerifier.sol";
+import {
+    CachedCa,
+    CachedPck,
+    IDcapVerifier,
+    QuotingEnclave,
+    TrustAnchor
+} from "contracts/interfaces/IDcapVerifier.sol";
+import {Der} from "contracts/libraries/Der.sol";
+import {X509} from "contracts/libraries/X509.sol";
+import {TeeKind, Tier} from "contracts/types/Tee.sol";
+import {DcapVerifier} from "contracts/verifiers/DcapVerifier.sol";
+import {DcapFixture} from "../DcapFixture.sol";
+
+contract DcapVerifierConstructorTest is DcapFixture {
+    bytes32 private constant INTEL_ROOT_X =
+        0x0ba9c4c0c0c86193a3fe23d6b02cda10a8bbd4e88e48b4458561a36e705525f5;
+    bytes32 private constant INTEL_ROOT_Y =
+        0x67918e2edc88e40d860bd0cc4ee26aacc988e505a953558c453f6b0904ae7394;
+
+    function setUp() external {
+        load();
+    }
+
+    function test_constructor_DerivesTierDevFromAForeignRoot() external {
+        DcapVerifier verifier = deployVerifier();
+        assertEq(verifier.tier(), Tier.DEV, "tier");
+        assertEq(bytes(verifier.name()), "dcap/1", "name");
+        assertEq(verifier.root().x, wordAt(".root.x"), "root x");
+        assertEq(verifier.root().y, wordAt(".root.y"), "root y");
+        assertEq(verifier.root().nameHash, wordAt(".root.nameHash"), "root name");
+        assertEq(verifier.root().notAfter, numberAt(".root.notAfter"), "root end");
+        assertEq(verifier.quotingEnclave().mrSigner, wordAt(".qe.mrSigner"), "QE signer");
+        assertEq(verifier.quotingEnclave().sgxProdId, 1, "SGX QE product");
+        assertEq(verifier.quotingEnclave().tdxProdId, 2, "TDX QE product");
+    }
+
+    function test_constructor_TakesTheOtherLocalChain() external {
+        vm.chainId(1337);
+        assertEq(deployVerifier().tier(), Tier.DEV, "tier");
+    }
+
+    function test_constructor_RevertWhen_RootIsTheVendors() external {
+        TrustAnchor memory root = anchor();
+        (root.x, root.y) = (INTEL_ROOT_X, INTEL_ROOT_Y);
+        QuotingEnclave memory qe = quotingEnclave();
+        for (uint256 i; i < 2; ++i) {
+            vm.chainId(i == 0 ? 31_337 : 1);
+            vm.expectRevert(
+                abi.encodeWithSelector(
+                    IDcapVerifier.DcapVerifier_RootNotYetSupported.selector, root.x, root.y
+                )
+            );
+            new DcapVerifier(root, qe);
+        }
+    }
+
+    function testFuzz_constructor_RevertWhen_ChainIsNotLocal(uint64 chainId) external {
+        vm.assume(chainId != 0 && chainId != 31_337 && chainId != 1337);
+        TrustAnchor memory root = anchor();
+        QuotingEnclave memory qe = quotingEnclave();
+        vm.chainId(chainId);
+        vm.expectRevert(
+            abi.encodeWithSelector(IDcapVerifier.DcapVerifier_DevOnlyOnLocalChain.selector, chainId)
+        );
+        new DcapVerifier(root, qe);
+    }
+
+    function test_constructor_RevertWhen_PrecompileIsMissing() external {
+        TrustAnchor memory root = anchor();
+        QuotingEnclave memory qe = quotingEnclave();
+        // Code at the precompile's address: the nearest to a chain where nothing is there.
+        vm.mockCall(address(0x100), "", "");
+        vm.expectRevert(IDcapVerifier.DcapVerifier_NoP256Precompile.selector);
+        new DcapVerifier(root, qe);
+    }
+
+    function test_constructor_RevertWhen_PrecompileAcceptsEverything() external {
+        TrustAnchor memory root = anchor();
+        QuotingEnclave memory qe = quotingEnclave();
+        vm.mockCall(address(0x100), "", abi.encode(1));
+        vm.expectRevert(IDcapVerifier.DcapVerifier_NoP256Precompile.selector);
+        new DcapVerifier(root, qe);
+    }
+
+    function test_constructor_RevertWhen_AConstantIsZero() external {
+        TrustAnchor memory sound = anchor();
+        QuotingEnclave memory qe = quotingEnclave();
+        for (uint256 i; i < 4; ++i) {
+            TrustAnchor memory root = TrustAnchor({
+                x: i == 0 ? bytes32(0) : sound.x,
+                y: i == 1 ? bytes32(0) : sound.y,
+                nameHash: i == 2 ? bytes32(0) : sound.nameHash,
+                notAfter: sound.notAfter
+            });
+            if (i == 3) qe.mrSigner = 0;
+            vm.expectRevert(IDcapVerifier.DcapVerifier_ZeroConstant.selector);
+            new DcapVerifier(root, qe);
+        }
+    }
+
+    function test_constructor_RevertWhen_RootHasEnded() external {
+        TrustAnchor memory root = anchor();
+        QuotingEnclave memory qe = quotingEnclave();
+        vm.warp(root.notAfter + 1);
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                IDcapVerifier.DcapVerifier_RootExpired.selector, root.notAfter, root.notAfter + 1
+            )
+        );
+        new DcapVerifier(root, qe);
+    }
+}
+
+contract DcapVerifierCacheTest is DcapFixture {
+    DcapVerifier private verifier;
+    bytes32 private caId;
+
+    function setUp() external {
+        load();
+        verifier = deployVerifier();
+        caId = verifier.cacheCa(bytesAt(".ca.certificate"));
+    }
+
+    function test_cacheCa_KeepsKeyNameAndEnd() external view {
+        assertEq(caId, wordAt(".ca.id"), "id");
+        CachedCa memory ca = verifier.ca(caId);
+        assertEq(ca.x, wordAt(".ca.x"), "x");
+        assertEq(ca.y, wordAt(".ca.y"), "y");
+        assertEq(ca.nameHash, wordAt(".ca.nameHash"), "name");
+        assertEq(ca.notAfter, numberAt(".ca.notAfter"), "end");
+    }
+
+    function test_cacheCa_PublishesTheWholeCertificate() external {
+        bytes memory certificate = bytesAt(".ca.certificate");
+        vm.expectEmit();
+        emit IDcapVerifier.CaCached(caId, uint64(numberAt(".ca.notAfter")), certificate);
+        verifier.cacheCa(certificate);
+    }
+
+    function test_cacheCa_IgnoresAnUnknownExtensionThatIsNotCritical() external {
+        bytes32 id = verifier.cacheCa(bytesAt(".acceptedCa.unknownExtension"));
+        assertEq(verifier.ca(id).x, wordAt(".ca.x"), "x");
+    }
+
+    function test_cacheCa_EndsNoLaterThanTheRoot() external {
+        bytes32 id = verifier.cacheCa(bytesAt(".acceptedCa.outlivesRoot"));
+        assertEq(verifier.ca(id).notAfter, numberAt(".root.notAfter"), "end");
+    }
+
+    function test_cacheCa_RevertWhen_ItMayNotSignCertificates() external {
+        refuseCa("notCa", IDcapVerifier.DcapVerifier_NotACa.selector);
+        refuseCa("noConstraints", IDcapVerifier.DcapVerifier_NotACa.selector);
+        refuseCa("noCertSign", IDcapVerifier.DcapVerifier_KeyUsage.selector);
+        refuseCa("noKeyUsage", IDcapVerifier.DcapVerifier_KeyUsage.selector);
+    }
+
+    function test_cacheCa_RevertWhen_PathLengthIsNotZero() external {
+        refuseCa("pathLength1", IDcapVerifier.DcapVerifier_PathLength.selector);
+        refuseCa("noPathLength", IDcapVerifier.DcapVerifier_PathLength.selector);
+        refuseCa("root", IDcapVerifier.DcapVerifier_PathLength.selector);
+    }
+
+    function test_cacheCa_RevertWhen_NowIsOutsideItsValidity() external {
+        refuseCa("expired", IDcapVerifier.DcapVerifier_CertificateExpired.selector);
+        refuseCa("notYetValid", IDcapVerifier.DcapVerifier_CertificateNotYetValid.selector);
+    }
+
+    function test_cacheCa_RevertWhen_RootHasEnded() external {
+        vm.warp(numberAt(".root.notAfter") + 1);
+        refuse(
+            bytesAt(".acceptedCa.outlivesRoot"),
+            0,
+            IDcapVerifier.DcapVerifier_CertificateExpired.selector
+        );
+    }
+
+    function test_cacheCa_RevertWhen_IssuerIsNotTheRoot() external {
+        refuseCa("otherIssuer", IDcapVerifier.DcapVerifier_IssuerMismatch.selector);
+    }
+
+    function test_cacheCa_RevertWhen_AnotherKeySigned() external {
+        refuseCa("signedByAnother", IDcapVerifier.DcapVerifier_CertificateSignature.selector);
+        refuse(bytesAt(".foreign.ca"), 0, IDcapVerifier.DcapVerifier_CertificateSignature.selector);
+    }
+
+    function test_cacheCa_RevertWhen_AnUnknownExtensionIsCritical() external {
+        refuseCa("unknownCritical", X509.X509_UnknownCriticalExtension.selector);
+    }
+
+    function test_cacheCa_RevertWhen_CertificateIsALeaf() external {
+        refuse(bytesAt(".pck.certificate"), 0, IDcapVerifier.DcapVerifier_IssuerMismatch.selector);
+    }
+
+    function test_cacheCa_RevertWhen_CertificateIsTooLong() external {
+        bytes memory long = new bytes(4097);
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                IDcapVerifier.DcapVerifier_CertificateTooLong.selector, 4097, 4096
+            )
+        );
+        verifier.cacheCa(long);
+    }
+
+    function test_cachePck_KeepsKeyAndMachine() external {
+        bytes32 pckId = verifier.cachePck(bytesAt(".pck.certificate"), caId);
+        assertEq(pckId, wordAt(".pck.id"), "id");
+        CachedPck memory pck = verifier.pck(pckId);
+        assertEq(pck.x, wordAt(".pck.x"), "x");
+        assertEq(pck.y, wordAt(".pck.y"), "y");
+        assertEq(abi.encodePacked(pck.ppid), bytesAt(".pck.ppid"), "PPID");
+        assertEq(abi.encodePacked(pck.fmspc), bytesAt(".pck.fmspc"), "FMSPC");
+        assertEq(pck.notAfter, numberAt(".pck.notAfter"), "end");
+    }
+
+    function test_cachePck_PublishesTheWholeCertificate() external {
+        bytes memory certificate = bytesAt(".pck.certificate");
+        bytes32 hwId = keccak256(abi.encodePacked(uint8(1), bytesAt(".pck.ppid")));
+        vm.expectEmit();
+        emit IDcapVerifier.PckCached(
+            wordAt(".pck.id"), caId, hwId, uint64(numberAt(".pck.notAfter")), certificate
+        );
+        verifier.cachePck(certificate, caId);
+    }
+
+    function test_cachePck_EndsNoLaterThanItsCa() external {
+        bytes32 id = verifier.cacheCa(bytesAt(".acceptedCa.endsSoon"));
+        bytes32 pckId = verifier.cachePck(bytesAt(".pck.certificate"), id);
+        assertEq(verifier.pck(pckId).notAfter, verifier.ca(id).notAfter, "end");
+    }
+
+    function test_cachePck_RevertWhen_CaIsNotCached() external {
+        bytes memory certificate = bytesAt(".pck.certificate");
+        bytes32 unknown = keccak256("no CA");
+        vm.expectRevert(
+            abi.encodeWithSelector(IDcapVerifier.DcapVerifier_UnknownCa.selector, unknown)
+        );
+        verifier.cachePck(certificate, unknown);
+    }
+
+    function test_cachePck_RevertWhen_CaHasEnded() external {
+        bytes32 id = verifier.cacheCa(bytesAt(".acceptedCa.endsSoon"));
+        vm.warp(verifier.ca(id).notAfter + 1);
+        refuse(
+            bytesAt(".pck.certificate"), id, IDcapVerifier.DcapVerifier_CertificateExpired.selector
+        );
+    }
+
+    function test_cachePck_RevertWhen_LeafCouldActAsCa() external {
+        refusePck("isCa", IDcapVerifier.DcapVerifier_LeafIsCa.selector);
+        refusePck("certSign", IDcapVerifier.DcapVerifier_KeyUsage.selector);
+    }
+
+    function test_cachePck_RevertWhen_LeafMayNotSign() external {
+        refusePck("noSignature", IDcapVerifier.DcapVerifier_KeyUsage.selector);
+    }
+
+    function test_cachePck_RevertWhen_LeafNamesNoMachine() external {
+        refusePck("noSgx", IDcapVerifier.DcapVerifier_NoSgxExtension.selector);
+    }
+
+    function test_cachePck_RevertWhen_NowIsOutsideItsValidity() external {
+        refusePck("expired", IDcapVerifier.DcapVerifier_CertificateExpired.selector);
+        refusePck("notYetValid", IDcapVerifier.DcapVerifier_CertificateNotYetValid.selector);
+    }
+
+    function test_cachePck_RevertWhen_AnotherKeySigned() external {
+        refusePck("signedByRoot", IDcapVerifier.DcapVerifier_CertificateSignature.selector);
+        refusePck("signedByItself", IDcapVerifier.DcapVerifier_CertificateSignature.selector);
+        refuse(
+            bytesAt(".foreign.pck"), caId, IDcapVerifier.DcapVerifier_CertificateSignature.selector
+        );
+    }
+
+    function test_cachePck_RevertWhen_CertificateIsTheCaItself() external {
+        refuse(bytesAt(".ca.certificate"), caId, IDcapVerifier.DcapVerifier_IssuerMismatch.selector);
+    }
+
+    function test_cachePck_RevertWhen_BytesFollow() external {
+        bytes memory longer = bytes.concat(bytesAt(".pck.certificate"), hex"00");
+        refuse(longer, caId, Der.Der_TrailingBytes.selector);
+    }
+
+    function refuseCa(string memory name, bytes4 selector) private {
+        refuse(bytesAt(string.concat(".refusedCa.", name)), 0, selector);
+    }
+
+    function refusePck(string memory name, bytes4 selector) private {
+        refuse(bytesAt(string.concat(".refusedPck.", name)), caId, selector);
+    }
+
+    /// @param issuer The CA of a leaf, or zero for a CA under the root.
+    function refuse(bytes memory certificate, bytes32 issuer, bytes4 selector) private {
+        vm.expectPartialRevert(selector);
+        if (issuer == 0) verifier.cacheCa(certificate);
+        else verifier.cachePck(certificate, issuer);
+    }
+}
+
+contract DcapVerifierTest is DcapFixture {
+    uint256 private constant SGX_TAIL = 48 + 384;
+    uint256 private constant TDX_TAIL = 48 + 584;
+
+    DcapVerifier private verifier;
+    bytes private known;
+
+    function setUp() external {
+        load();
+        verifier = deployCachedVerifier();
+        known = hints();
+    }
+
+    function test_verify_TellsWhatAnSgxQuoteSays() external view {
+        checkClaims(".registration.sgx0", TeeKind.SGX);
+    }
+
+    function test_verify_TellsWhatATdxQuoteSays() external view {
+        checkClaims(".registration.tdx0", TeeKind.TDX);
+    }
+
+    function test_verify_TakesEmptyAuthenticationData() external view {
+        bytes memory evidence = bytesAt(".emptyAuth");
+        assertEq(evidence.length, 1008, "length");
+        assertEq(verifier.verify(evidence, known).tee, TeeKind.SGX, "TEE");
+    }
+
+    function test_verify_TellsTheMachineApartFromAnother() external view {
+        Claims memory claims = verifier.verify(bytesAt(".registration.sgx0.evidence"), known);
+        bytes32 wanted = keccak256(abi.encodePacked(uint8(1), bytesAt(".pck.ppid")));
+        assertEq(claims.hwId, wanted, "hardware id");
+    }
+
+    function test_verify_RevertWhen_EnclaveIsUnderDebug() external {
+        refuse("sgxDebug", IDcapVerifier.DcapVerifier_EnclaveAttributes.selector);
+    }
+
+    function test_verify_RevertWhen_EnclaveHasKeysOfThePlatform() external {
+        refuse("sgxProvision", IDcapVerifier.DcapVerifier_EnclaveAttributes.selector);
+        refuse("sgxInitToken", IDcapVerifier.DcapVerifier_EnclaveAttributes.selector);
+    }
+
+    function test_verify_RevertWhen_EnclaveIsNotInitialised() external {
+        refuse("sgxNotInitialised", IDcapVerifier.DcapVerifier_EnclaveAttributes.selector);
+    }
+
+    function test_verify_RevertWhen_TrustDomainIsUnderDebug() external {
+        refuse("tdxDebug", IDcapVerifier.DcapVerifier_TrustDomainUnderDebug.selector);
+        refuse("tdxTestUnderDebug", IDcapVerifier.DcapVerifier_TrustDomainUnderDebug.selector);
+    }
+
+    function test_verify_RevertWhen_QuotingEnclaveHasAnotherSigner() external {
+        refuse("qeSigner", IDcapVerifier.DcapVerifier_QeSigner.selector);
+    }
+
+    function test_verify_RevertWhen_QuotingEnclaveIsAnotherProduct() external {
+        refuse("qeProduct", IDcapVerifier.DcapVerifier_QeProduct.selector);
+        refuse("qeProductTdx", IDcapVerifier.DcapVerifier_QeProduct.selector);
+        refuse("qeProductHighByte", IDcapVerifier.DcapVerifier_QeProduct.selector);
+    }
+
+    function test_verify_RevertWhen_QuotingEnclaveIsUnderDebug() external {
+        refuse("qeDebug", IDcapVerifier.DcapVerifier_QeAttributes.selector);
+    }
+
+    function test_verify_RevertWhen_QeReportNamesAnotherKey() external {
+        refuse("qeReportData", IDcapVerifier.DcapVerifier_QeReportData.selector);
+    }
+
+    function test_verify_RevertWhen_QeReportDataGoesOn() external {
+        refuse("qeReportDataTail", IDcapVerifier.DcapVerifier_QeReportDataTail.selector);
+    }
+
+    function test_verify_RevertWhen_QuotingEnclaveIsOfAnotherVendor() external {
+        refuse("qeVendor", IDcapVerifier.DcapVerifier_QeVendor.selector);
+    }
+
+    function test_verify_RevertWhen_AnotherMachineSigned() external {
+        refuse(
+            bytesAt(".foreignEvidence"),
+            known,
+            IDcapVerifier.DcapVerifier_QeReportSignature.selector
+        );
+    }
+
+    function test_verify_RevertWhen_BodyIsAltered() external {
+        bytes memory altered = flipped(bytesAt(".registration.sgx0.evidence"), (48 + 64) * 8);
+        refuse(altered, known, IDcapVerifier.DcapVerifier_QuoteSignature.selector);
+        altered = flipped(bytesAt(".registration.tdx0.evidence"), (48 + 136) * 8);
+        refuse(altered, known, IDcapVerifier.DcapVerifier_QuoteSignature.selector);
+    }
+
+    function test_verify_RevertWhen_QuoteIsOfAnotherKind() external {
+        bytes memory evidence = bytesAt(".registration.sgx0.evidence");
+        bytes8[6] memory heads = [
+            bytes8(0x0200020000000000), // version 2
+            0x0500020081000000, // version 5
+            0x0300030000000000, // key type 3 (P-384)
+            0x0300020081000000, // version 3 with a TDX body
+            0x0400020000000000, // version 4 with an SGX body
+            0x0300020000000001
+        ];
+        for (uint256 i; i < heads.length; ++i) {
+            for (uint256 j; j < 8; ++j) {
+                evidence[j] = heads[i][j];
+            }
+            refuse(evidence, known, IDcapVerifier.DcapVerifier_UnsupportedQuote.selector);
+        }
+    }
+
+    function test_verify_RevertWhen_EvidenceHasAnotherLength() external {
+        refuse("authTooLong", IDcapVerifier.DcapVerifier_EvidenceLength.selector);
+        bytes4 selector = IDcapVerifier.DcapVerifier_EvidenceLength.selector;
+        refuse(cut(bytesAt(".registration.sgx0.evidence"), SGX_TAIL + 575), known, selector);
+        refuse(cut(bytesAt(".registration.tdx0.evidence"), TDX_TAIL + 575), known, selector);
+        refuse(cut(bytesAt(".registration.sgx0.evidence"), 47), known, selector);
+        refuse("", known, selector);
+    }
+
+    function test_verify_RevertWhen_AuthenticationDataIsCutOrLonger() external {
+        bytes memory evidence = bytesAt(".registration.sgx0.evidence");
+        bytes4 selector = IDcapVerifier.DcapVerifier_QeReportData.selector;
+        refuse(cut(evidence, evidence.length - 1), known, selector);
+        refuse(bytes.concat(evidence, hex"00"), known, selector);
+    }
+
+    function test_verify_RevertWhen_MachineIsNotCached() external {
+        bytes memory evidence = bytesAt(".registration.sgx0.evidence");
+        bytes32 unknown = keccak256("no machine");
+        vm.expectRevert(
+            abi.encodeWithSelector(IDcapVerifier.DcapVerifier_UnknownPck.selector, unknown)
+        );
+        verifier.verify(evidence, abi.encode(unknown));
+    }
+
+    function test_verify_RevertWhen_HintsHaveAnotherLength() external {
+        bytes memory evidence = bytesAt(".registration.sgx0.evidence");
+        bytes4 selector = IDcapVerifier.DcapVerifier_HintsLength.selector;
+        refuse(evidence, "", selector);
+        refuse(evidence, cut(known, 31), selector);
+        refuse(evidence, bytes.concat(known, hex"00"), selector);
+    }
+
+    function test_verify_RevertWhen_CertificateHasEnded() external {
+        bytes memory evidence = bytesAt(".registration.sgx0.evidence");
+        uint256 end = numberAt(".pck.notAfter");
+        vm.warp(end);
+        verifier.verify(evidence, known);
+        vm.warp(end + 1);
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                IDcapVerifier.DcapVerifier_CertificateExpired.selector, end, end + 1
+            )
+        );
+        verifier.verify(evidence, known);
+    }
+
+    /// @dev A malleable signature is accepted and says the same: nothing may be keyed on evidence.
+    function test_verify_SaysTheSameOfAMalleatedSignature() external view {
+        bytes memory evidence = bytesAt(".registration.sgx0.evidence");
+        Claims memory claims = verifier.verify(evidence, known);
+        uint256 order = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551;
+        bytes32 other = bytes32(order - uint256(Der.word(evidence, SGX_TAIL + 32)));
+        for (uint256 i; i < 32; ++i) {
+            evidence[SGX_TAIL + 32 + i] = other[i];
+        }
+        assertEq(
+            keccak256(abi.encode(verifier.verify(evidence, known))),
+            keccak256(abi.encode(claims)),
+            "claims"
+        );
+    }
+
+    function checkClaims(string memory key, uint8 tee) private view {
+        Claims memory claims = verifier.verify(bytesAt(string.concat(key, ".evidence")), known);
+        assertEq(claims.tee, tee, "TEE");
+        assertEq(claims.tier, Tier.DEV, "tier");
+        assertEq(claims.tcbStatus, 0, "TCB status");
+        assertEq(claims.imageId, wordAt(string.concat(key, ".imageId")), "image id");
+        assertEq(
+            bytes.concat(claims.reportData0, claims.reportData1),
+            bytesAt(string.concat(key, ".reportData")),
+            "report data"
+        );
+        assertEq(claims.notAfter, numberAt(".pck.notAfter"), "end");
+    }
+
+    function refuse(string memory name, bytes4 selector) private {
+        refuse(bytesAt(string.concat(".refusedEvidence.", name)), known, selector);
+    }
+
+    function refuse(bytes memory evidence, bytes memory withHints, bytes4 selector) private {
+        vm.expectPartialRevert(selector);
+        verifier.verify(evidence, withHints);
+    }
+
+    function cut(bytes memory data, uint256 length) private pure returns (bytes memory shorter) {
+        shorter = new bytes(length);
+        for (uint256 i; i < length; ++i) {
+            shorter[i] = data[i];
+        }
+    }
+}
