@@ -128,15 +128,10 @@ def document(
     }
 
 
-def screen(view: RoundView | None, signer: SignerView | None, *, is_live: bool) -> RenderableType:
+def screen(view: RoundView, signer: SignerView | None) -> RenderableType:
     """The live screen: signer, the last round, its feeds."""
-    parts: list[RenderableType] = [Text(EMULATED, style="yellow")]
-    parts.append(Text(LIVE_SOURCES if is_live else LOCAL_SOURCES, style="yellow"))
-    if signer is not None:
-        parts.append(_signer_line(signer))
-    if view is not None:
-        parts += [_round_line(view), _table(view)]
-    return Group(*parts)
+    head = [_signer_line(signer)] if signer is not None else []
+    return Group(*head, _round_line(view), _table(view))
 
 
 def _signer_line(signer: SignerView) -> Text:

@@ -1,6 +1,6 @@
 """Deploy all contracts on a local chain, in one block, with governance that does not wait."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -207,24 +207,23 @@ def _hex(value: bytes) -> str:
     return f"0x{value.hex()}"
 
 
-async def read_price(chain: Anvil, consumer: bytes) -> tuple[int, int, int]:
+async def read_price(chain: Anvil, consumer: bytes, *, block: int) -> tuple[int, int, int]:
     """What a consumer contract reads through `AggregatorV3Interface`.
+
+    Args:
+        chain: Where it is.
+        consumer: Address of a `PriceConsumer`, 20 bytes.
+        block: Height at which it reads.
 
     Returns:
         Answer, its decimals, and when it was observed, in seconds since the epoch.
 
     Raises:
         RpcRefused: The consumer's own guards refused, or the feed has no round.
+        ChainError: The chain is not reachable.
     """
-    return (await read_prices(chain, [consumer]))[0]
-
-
-async def read_prices(chain: Anvil, consumers: Sequence[bytes]) -> list[tuple[int, int, int]]:
-    """As `read_price`, of several consumers in one request."""
     price = load_abi("PriceConsumer")
-    call = _hex(price.encode_call("price"))
-    replies = await chain.batch(
-        [("eth_call", [{"to": _hex(at), "data": call}, "latest"]) for at in consumers]
-    )
-    readings = [price.decode_result("price", bytes.fromhex(reply[2:])) for reply in replies]
-    return [(int(answer), int(decimals), int(at)) for answer, decimals, at in readings]
+    call = {"to": _hex(consumer), "data": _hex(price.encode_call("price"))}
+    reply = await chain.call("eth_call", call, hex(block))
+    answer, decimals, observed_at = price.decode_result("price", bytes.fromhex(reply[2:]))
+    return int(answer), int(decimals), int(observed_at)

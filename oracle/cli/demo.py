@@ -1,0 +1,247 @@
+"""`oracle demo`: the whole main job on one machine, with emulated hardware and local venues."""
+
+import asyncio
+import json
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Self
+
+import typer
+from rich.console import Console
+from rich.live import Live
+
+from enclave.domain.errors import OracleError
+from enclave.domain.evidence import TeeKind
+from oracle.cli.demo_view import (
+    EMULATED,
+    LIVE_SOURCES,
+    LOCAL_SOURCES,
+    RoundView,
+    SignerView,
+    document,
+    screen,
+)
+from oracle.cli.demo_watch import Watch
+from oracle.daemon import Daemon, every_answer
+from oracle.daemon.tasks import leading_error
+from oracle.devnet.anvil import DEFAULT_ANVIL
+from oracle.devnet.price_sources import price_sources
+from oracle.devnet.world import TlsSources, World, WorldOptions, world
+from oracle.feeds.catalogue import Feed, load_catalogue, select
+from oracle.telemetry.logging import configure_logging
+
+EXIT_FAILED = 1
+EXIT_CONFIG = 2
+EXIT_INTERRUPTED = 130
+#: Longest wait for a report to land.
+ROUND_LIMIT_S = 60.0
+_SEED = 1
+
+
+class Tee(StrEnum):
+    """Platforms that the emulated silicon can play."""
+
+    TDX = "tdx"
+    SGX = "sgx"
+
+
+class Output(StrEnum):
+    """Forms of the result."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+@dataclass(frozen=True, slots=True)
+class DemoOptions:
+    """What to show.
+
+    Attributes:
+        rounds: How many; `None` goes on until interrupted.
+        tee: Platform that the emulated silicon plays.
+        is_live: Whether the price sources are the real venues.
+        feeds: Of the catalogue, with all that they convert by.
+        block_time_s: Seconds between blocks.
+        anvil: The native program.
+    """
+
+    rounds: int | None
+    tee: TeeKind
+    is_live: bool
+    feeds: tuple[Feed, ...]
+    block_time_s: int
+    anvil: Path
+
+
+class Stage:
+    """Shows the demo: progress on standard error, the result on standard output."""
+
+    def __init__(self, *, output: Output, is_live: bool) -> None:
+        self.rounds: list[RoundView] = []
+        self.signer: SignerView | None = None
+        self._output = output
+        self._is_live = is_live
+        self._console = Console()
+        self._errors = Console(stderr=True)
+        self._stack = ExitStack()
+        self._live: Live | None = None
+        self._started = time.monotonic()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def notice(self) -> None:
+        """Say what is emulated, before anything else."""
+        console = self._errors if self._output is Output.JSON else self._console
+        for text in (EMULATED, LIVE_SOURCES if self._is_live else LOCAL_SOURCES):
+            console.print(text, style="yellow", highlight=False, soft_wrap=True)
+
+    def progress(self, text: str) -> None:
+        """One line about what takes a moment now."""
+        elapsed = f"{time.monotonic() - self._started:5.1f} s"
+        self._errors.print(f"demo {elapsed}  {text}", highlight=False, soft_wrap=True)
+
+    def show(self, view: RoundView, signer: SignerView | None) -> None:
+        """A round has ended."""
+        self.rounds.append(view)
+        self.signer = signer
+        if self._output is Output.TABLE and self._console.is_terminal:
+            if self._live is None:
+                self._live = self._stack.enter_context(Live(console=self._console))
+            self._live.update(screen(view, signer), refresh=True)
+        else:
+            self.progress(_line(view))
+
+    def finish(self) -> bool:
+        """Print the result; whether every round landed."""
+        elapsed_s = time.monotonic() - self._started
+        result = document(self.rounds, self.signer, is_live=self._is_live, elapsed_s=elapsed_s)
+        if self._output is Output.JSON:
+            sys.stdout.write(json.dumps(result, indent=2) + "\n")
+        elif self._live is None and self.rounds:
+            self._console.print(screen(self.rounds[-1], self.signer), soft_wrap=True)
+        return bool(result["ok"])
+
+
+def _line(view: RoundView) -> str:
+    if view.problem:
+        return f"round {view.number}: {view.problem}"
+    equal = sum(row.matches for row in view.feeds)
+    return (
+        f"round {view.number}: {equal} of {len(view.feeds)} consumers read what the enclave signed,"
+        f" {view.gas_used:,} gas"
+    )
+
+
+def demo(
+    rounds: Annotated[
+        int | None, typer.Option(min=1, help="Stop after so many rounds; default: on Ctrl-C.")
+    ] = None,
+    tee: Annotated[Tee, typer.Option(help="Platform to emulate.")] = Tee.TDX,
+    live: Annotated[
+        bool, typer.Option("--live", help="Ask the real venues instead of local stand-ins.")
+    ] = False,
+    output: Annotated[Output, typer.Option(help="Form of the result.")] = Output.TABLE,
+    feeds: Annotated[
+        str, typer.Option(help="Names of the catalogue, with commas; default: all.")
+    ] = "",
+    block_time: Annotated[int, typer.Option(min=1, max=60, help="Seconds between blocks.")] = 1,
+    anvil: Annotated[
+        Path, typer.Option(envvar="ORACLE_ANVIL", help="The program that plays the chain.")
+    ] = DEFAULT_ANVIL,
+    log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "error",
+) -> None:
+    """Run the whole main job on this machine: an enclave prices feeds, a contract reads them.
+
+    The hardware is emulated: see the notice that it prints. Exit status 0 only if every round
+    landed and every consumer read exactly what the enclave signed.
+    """
+    configure_logging(sys.stderr, level=log_level, style="auto")
+    stage = Stage(output=output, is_live=live)
+    try:
+        catalogue = load_catalogue()
+        chosen = select(catalogue, feeds.split(",") if feeds else catalogue)
+        options = DemoOptions(rounds, TeeKind[tee.name], live, chosen, block_time, anvil)
+        with stage:
+            asyncio.run(_perform(options, stage))
+    except OracleError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(EXIT_CONFIG) from error
+    except KeyboardInterrupt:
+        # Without a number of rounds this is how a demo ends.
+        if rounds is not None or not stage.rounds:
+            raise typer.Exit(EXIT_INTERRUPTED) from None
+    if not stage.finish():
+        raise typer.Exit(EXIT_FAILED)
+
+
+async def _perform(options: DemoOptions, stage: Stage) -> None:
+    stage.notice()
+    async with _sources(options, stage) as sources:
+        stage.progress("starting chain and emulated silicon, deploying the contracts")
+        settings = {"daemon": {"poll_s": 1.0}}
+        definitions = tuple(feed.canonical for feed in options.feeds)
+        wanted = WorldOptions(
+            tee=options.tee,
+            definitions=definitions,
+            settings=settings,
+            block_time_s=options.block_time_s,
+            anvil=options.anvil,
+        )
+        async with world(wanted, sources) as local:
+            stage.progress("starting the node; it registers the enclave's signer on the chain")
+            await _follow(options, local, stage)
+
+
+@asynccontextmanager
+async def _sources(options: DemoOptions, stage: Stage) -> AsyncIterator[TlsSources | None]:
+    if options.is_live:
+        yield None
+        return
+    stage.progress("starting local price sources")
+    with tempfile.TemporaryDirectory(prefix="oracle-pki-") as folder:
+        async with price_sources(Path(folder), seed=_SEED) as sources:
+            yield TlsSources(sources.ca, sources.ports)
+
+
+async def _follow(options: DemoOptions, local: World, stage: Stage) -> None:
+    """Run the node until enough rounds have ended."""
+
+    def is_sandboxed() -> bool:
+        return daemon.state.signer.is_sandboxed
+
+    watch = Watch(local.chain, local.deployment.feeds, is_sandboxed)
+    daemon = Daemon(
+        local.config,
+        options.feeds,
+        resolve=local.resolve,
+        schedule=every_answer,
+        observer=watch.observe,
+    )
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(daemon.run())
+            while options.rounds is None or len(stage.rounds) < options.rounds:
+                stage.show(await _next(watch, daemon), watch.signer)
+            stage.progress("stopping")
+            daemon.stop()
+    except BaseExceptionGroup as group:
+        raise leading_error(group) from group
+
+
+async def _next(watch: Watch, daemon: Daemon) -> RoundView:
+    try:
+        async with asyncio.timeout(ROUND_LIMIT_S):
+            return await watch.next_round()
+    except TimeoutError:
+        why = "; ".join(daemon.state.problems.values()) or "no problem is known"
+        return watch.failed_round(f"no report within {ROUND_LIMIT_S:.0f} s: {why}")
