@@ -16,6 +16,7 @@ call="${0##*/} ${1:-}"
 echo "called: $call"
 case ",${FAIL:-}," in *",$call,"*) echo "broken: $call"; exit 1 ;; esac
 [ "${0##*/}" != pytest ] || echo "== 3 passed in 0.1s =="
+[ "$call" != "forge test" ] || echo "Ran 2 test suites: ${FORGE_PASSED:-5 tests passed, 0 failed}"
 """
 _TOOLS = ["ruff", "mypy", "lint-imports", "coverage", "pytest"]
 
@@ -70,6 +71,7 @@ def test_check_passes_and_ends_with_the_closing_line_of_the_tests(checkout: Path
         "lint-imports --no-logo",
         "forge fmt",
         "forge lint",
+        "forge build",
         "gen_abi --check",
         "forge test",
         "pytest -n",
@@ -88,6 +90,10 @@ def test_test_fails_when_a_half_of_it_fails(checkout: Path, step: str) -> None:
     assert _run(checkout, "test").returncode == 0
     result = _run(checkout, "test", FAIL=step)
     assert result.returncode == 1, result.stdout
+
+
+def test_test_fails_when_forge_finds_no_test(checkout: Path) -> None:
+    assert _run(checkout, "test", FORGE_PASSED="No tests found in project!").returncode == 1
 
 
 def test_test_runs_both_languages_even_if_the_first_fails(checkout: Path) -> None:
