@@ -33,6 +33,7 @@ interface Vm {
     function expectPartialRevert(bytes4 selector) external;
     function expectEmit() external;
     function expectEmit(bool topic1, bool topic2, bool topic3, bool data) external;
+    function mockCall(address where, bytes calldata call, bytes calldata answer) external;
     function expectCall(address where, bytes calldata call) external;
     function expectCall(address where, bytes calldata call, uint64 count) external;
     function recordLogs() external;
