@@ -38,30 +38,37 @@ class SigningFault(Exception):
 
 
 def libsecp256k1() -> Any:
-    """The compiled library behind coincurve, after its self-test and a known answer.
+    """The compiled library behind coincurve, checked.
 
     Raises:
         ConfigError: The backend is something else, or signs otherwise than RFC 6979.
     """
-    library: Any = lib
-    if type(library).__module__ != "_cffi_backend" or not hasattr(
-        library, "secp256k1_ecdsa_sign_recoverable"
-    ):
-        raise ConfigError(f"backend is {type(library).__module__}, wanted libsecp256k1 by cffi")
-    check_backend(library)
-    return library
+    check_binding(lib)
+    check_known_answer(lib)
+    return lib
 
 
-def check_backend(library: Any) -> None:
-    """Self-test of the library and one known answer.
+def check_binding(library: Any) -> None:
+    """It is the C library by cffi, not an implementation whose time depends on the key.
+
+    Raises:
+        ConfigError: It is something else.
+    """
+    kind = type(library).__module__
+    if kind != "_cffi_backend" or not hasattr(library, "secp256k1_ecdsa_sign_recoverable"):
+        raise ConfigError(f"backend is {kind}, wanted libsecp256k1 by cffi")
+
+
+def check_known_answer(library: Any) -> None:
+    """Self-test of the library, and one known answer.
 
     Raises:
         ConfigError: It signs otherwise than RFC 6979.
     """
     library.secp256k1_selftest()
-    known = Keys(lambda size: (1).to_bytes(size, "big"), library)
-    signature = known.sign_digest(_KNOWN_DIGEST)
-    if signature[0:32] != _KNOWN_SIGNATURE[0:32] or signature[33:] != _KNOWN_SIGNATURE[33:]:
+    known = Keys(lambda size: (1).to_bytes(size, "big"), library).sign_digest(_KNOWN_DIGEST)
+    # The top bit of s is the parity.
+    if known[:32] != _KNOWN_SIGNATURE[:32] or known[33:] != _KNOWN_SIGNATURE[33:]:
         raise ConfigError("libsecp256k1 does not give the known answer")
 
 

@@ -101,7 +101,7 @@ def make_plan(definitions: Sequence[bytes], adapters: Mapping[str, Adapter]) -> 
         raise ConfigError(f"{len(definitions) - len(decoded)} definitions are given twice")
     builder = _Builder(adapters)
     feeds: dict[bytes, PlannedFeed] = {}
-    for identity in _in_dependency_order(decoded):
+    for identity in in_dependency_order(decoded):
         feeds[identity] = builder.feed(identity, decoded[identity], feeds)
     return Plan(tuple(decoded), feeds, builder.requests())
 
@@ -170,11 +170,14 @@ def _check_conversion(
         )
 
 
-def _in_dependency_order(decoded: Mapping[bytes, FeedDefinition]) -> Iterable[bytes]:
-    """Ids, each after those it converts by; otherwise in the given order.
+def in_dependency_order(decoded: Mapping[bytes, FeedDefinition]) -> Iterable[bytes]:
+    """Ids, each after those it converts by.
+
+    A definition cannot hold its own hash, so a circle would be a collision; it is refused all the
+    same. There is no recursion: definitions come from the host.
 
     Raises:
-        ConfigError: A missing dependency or a cycle. No recursion: definitions come from the host.
+        ConfigError: A missing dependency or a circle.
     """
     waiting = {identity: set(_converts_by(definition)) for identity, definition in decoded.items()}
     for identity, needs in waiting.items():

@@ -15,9 +15,6 @@ from enclave.plan import EMPTY, PlannedFeed, PlannedSource, make_plan
 from enclave.settle import FeedOutcome, Reading, Settlement, read_reply, settle
 from enclave.sources.base import Adapter, HttpRequest
 
-#: Total time of one request, and of all requests of one round, seconds.
-REQUEST_DEADLINE_S = 5.0
-ROUND_DEADLINE_S = 8.0
 #: Oldest round that may be signed, seconds by the monotonic clock.
 MAX_ROUND_AGE_S = 10.0
 #: Feeds whose last answer is remembered. It bounds memory by refusing: a forgotten answer would
@@ -25,6 +22,22 @@ MAX_ROUND_AGE_S = 10.0
 MAX_GATES = 4_096
 #: Source failures in one result, so that it fits a frame; further ones are left out.
 MAX_FAILURES = 2_048
+
+
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """How long a round may take.
+
+    Attributes:
+        request_s: One request, all in all, seconds.
+        round_s: All requests of one round, seconds.
+    """
+
+    request_s: float = 5.0
+    round_s: float = 8.0
+
+
+DEADLINES = Deadlines()
 
 
 class Fetcher(Protocol):
@@ -60,6 +73,7 @@ class Rounds:
         adapters: By versioned name.
         monotonic: Seconds that only grow; for durations only.
         log: Gets one line a round.
+        deadlines: How long a round may take.
     """
 
     def __init__(
@@ -69,7 +83,9 @@ class Rounds:
         adapters: Mapping[str, Adapter],
         monotonic: Callable[[], float],
         log: Log,
+        deadlines: Deadlines = DEADLINES,
     ) -> None:
+        self._deadlines = deadlines
         self._fetcher = fetcher
         self._adapters = adapters
         self._monotonic = monotonic
@@ -164,7 +180,7 @@ class Rounds:
                 wanted.setdefault(source.request, []).append(source)
         readings: dict[int, Reading | SourceError] = {}
         try:
-            async with asyncio.timeout(ROUND_DEADLINE_S), asyncio.TaskGroup() as group:
+            async with asyncio.timeout(self._deadlines.round_s), asyncio.TaskGroup() as group:
                 for position, sources in wanted.items():
                     group.create_task(self._read(requests[position], sources, readings))
         except TimeoutError:
@@ -179,7 +195,7 @@ class Rounds:
     ) -> None:
         """Fetch one reply and read every source that it serves; the body is not kept."""
         try:
-            reply = await self._fetcher.fetch(request, deadline_s=REQUEST_DEADLINE_S)
+            reply = await self._fetcher.fetch(request, deadline_s=self._deadlines.request_s)
         except SourceError as error:
             readings.update((source.slot, error) for source in sources)
             return
@@ -213,10 +229,11 @@ class Rounds:
             lost_sources=sum(len(outcome.failures) for outcome in outcomes),
             elapsed_ms=round((now - started) * 1000),
         )
-        return _result(self._count, observed_at, outcomes)
+        return make_result(self._count, observed_at, outcomes)
 
 
-def _result(round_id: int, observed_at: int, outcomes: Sequence[FeedOutcome]) -> RoundResult:
+def make_result(round_id: int, observed_at: int, outcomes: Sequence[FeedOutcome]) -> RoundResult:
+    """What the host sees of a round; source failures beyond `MAX_FAILURES` are left out."""
     answers: list[AnswerView] = []
     failed: list[FailureView] = []
     room = MAX_FAILURES

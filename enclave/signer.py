@@ -4,18 +4,17 @@ Per chain, hub and feed the signed time strictly increases, so one moment never 
 Memory is bounded by refusing, never by forgetting: what is forgotten could be signed again.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Protocol
 
 from enclave.domain.errors import RequestRefused
 from enclave.domain.observation import Answer
 from enclave.domain.report import (
-    Entry,
-    Report,
+    EntryRow,
     domain_separator,
-    encode_entries,
     entries_digest,
     list_root,
+    pack_entries,
 )
 from enclave.domain.wire import SignResult
 
@@ -52,6 +51,8 @@ class _Hub:
         self.domain = domain_separator(chain_id, address)
         self.feeds = _FeedList(())
         self.signed_at: dict[bytes, int] = {}
+        #: The latest of `signed_at`.
+        self.latest = 0
         self.last_digest = b""
         self.last_result: SignResult | None = None
 
@@ -100,18 +101,16 @@ class Signer:
         target = self._hub(chain_id, hub)
         if target.feeds.feed_ids != feed_list:
             target.feeds = _FeedList(feed_list)
-        listed = _in_list_order(answers, target.feeds)
+        entries = pack_entries(_listed(answers, target.feeds.index))
         # 2. The digest; one that was signed last is answered from memory.
-        report = Report(observed_at, target.feeds.root, tuple(_entry(*item) for item in listed))
-        entries = encode_entries(report.entries)
-        digest = entries_digest(report, entries, target.domain)
+        root = target.feeds.root
+        digest = entries_digest(observed_at, root, entries, target.domain)
         if target.last_result is not None and digest == target.last_digest:
             return target.last_result
         # 3. The monotonic rule; recorded before anything is signed.
-        self._mark(target, [answer.feed_id for _, answer in listed], observed_at)
+        self._mark(target, {answer.feed_id for answer in answers}, observed_at)
         # 4. Sign.
-        signature = self._keys.sign_digest(digest)
-        result = SignResult(observed_at, target.feeds.root, entries, signature)
+        result = SignResult(observed_at, root, entries, self._keys.sign_digest(digest))
         target.last_digest, target.last_result = digest, result
         self._reports += 1
         return result
@@ -126,41 +125,36 @@ class Signer:
             hub = self._hubs[(chain_id, address)] = _Hub(chain_id, address)
         return hub
 
-    def _mark(self, hub: _Hub, feed_ids: list[bytes], observed_at: int) -> None:
+    def _mark(self, hub: _Hub, feed_ids: Set[bytes], observed_at: int) -> None:
         signed_at = hub.signed_at
-        new = 0
-        for feed_id in feed_ids:
-            before = signed_at.get(feed_id, 0)
-            new += feed_id not in signed_at
-            if observed_at <= before:
-                raise RequestRefused(
-                    f"feed 0x{feed_id.hex()} was signed at {before}, wanted later than that,"
-                    f" seen {observed_at}"
-                )
-        if self._marks + new > MAX_MARKS:
-            raise RequestRefused(
-                f"remembers {self._marks} feeds of hubs, wanted at most {MAX_MARKS}; restart"
-            )
-        self._marks += new
-        for feed_id in feed_ids:
-            signed_at[feed_id] = observed_at
+        feed_ids &= hub.feeds.index.keys()
+        # Later than all is later than each; the feeds are looked at one by one only otherwise.
+        if observed_at <= hub.latest:
+            for feed_id in feed_ids:
+                before = signed_at.get(feed_id, 0)
+                if observed_at <= before:
+                    raise RequestRefused(
+                        f"feed 0x{feed_id.hex()} was signed at {before}, wanted later than that,"
+                        f" seen {observed_at}"
+                    )
+        marks = self._marks + len(feed_ids - signed_at.keys())
+        if marks > MAX_MARKS:
+            raise RequestRefused(f"{marks} feeds of hubs, wanted at most {MAX_MARKS}; restart")
+        self._marks = marks
+        signed_at.update(dict.fromkeys(feed_ids, observed_at))
+        hub.latest = max(hub.latest, observed_at)
 
 
-def _in_list_order(answers: Sequence[Answer], feeds: _FeedList) -> list[tuple[int, Answer]]:
-    listed = [
-        (feeds.index[answer.feed_id], answer) for answer in answers if answer.feed_id in feeds.index
+def _listed(answers: Sequence[Answer], index: Mapping[bytes, int]) -> list[EntryRow]:
+    """Entries of the answers whose feeds are listed, in list order."""
+    entries = [
+        (place, answer.value, answer.dispersion, answer.sources_used, 0)
+        for answer in answers
+        if (place := index.get(answer.feed_id)) is not None
     ]
-    if not listed:
+    if not entries:
         raise RequestRefused(
-            f"none of {len(answers)} answers is among the hub's {len(feeds.index)} feeds"
+            f"none of {len(answers)} answers is among the hub's {len(index)} feeds"
         )
-    listed.sort(key=_index_of)
-    return listed
-
-
-def _index_of(item: tuple[int, Answer]) -> int:
-    return item[0]
-
-
-def _entry(index: int, answer: Answer) -> Entry:
-    return Entry(index, answer.value, answer.dispersion, answer.sources_used)
+    entries.sort()
+    return entries

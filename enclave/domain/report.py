@@ -11,6 +11,7 @@ Shared with `contracts/src/libraries/ReportCodec.sol`, byte for byte.
 import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import starmap
 
 import sha3
 
@@ -24,6 +25,9 @@ MAX_DISPERSION = 0xFFFF
 #: The enclave owns the low four flag bits; the hub the high four.
 ENCLAVE_FLAGS = 0x0F
 
+#: The fields of an `Entry` in their order.
+EntryRow = tuple[int, int, int, int, int]
+
 _HEAD = struct.Struct(">BI32sH")
 _ENTRY = struct.Struct(">HqHBB")
 _MASK = struct.Struct(">Q")
@@ -31,10 +35,7 @@ _MASK = struct.Struct(">Q")
 
 def keccak256(*parts: bytes) -> bytes:
     """Keccak-256 (not SHA3-256) of the parts in order, 32 bytes."""
-    digest = sha3.keccak_256()
-    for part in parts:
-        digest.update(part)
-    return bytes(digest.digest())
+    return bytes(sha3.keccak_256(b"".join(parts)).digest())
 
 
 DOMAIN_TYPE_HASH = keccak256(
@@ -43,6 +44,8 @@ DOMAIN_TYPE_HASH = keccak256(
 REPORT_TYPE_HASH = keccak256(
     b"Report(uint8 version,uint32 observedAt,bytes32 listRoot,bytes entries)"
 )
+#: Type hash and version: the beginning of every report's struct.
+_STRUCT_HEAD = REPORT_TYPE_HASH + VERSION.to_bytes(32, "big")
 _NAME_HASH = keccak256(b"ConfidentialOracle")
 _VERSION_HASH = keccak256(b"1")
 
@@ -115,28 +118,34 @@ def domain_separator(chain_id: int, verifying_contract: bytes) -> bytes:
 
 
 def encode_entries(entries: Sequence[Entry]) -> bytes:
-    """Pack the entries, 14 bytes each.
+    """Pack the entries, 14 bytes each; see `pack_entries`."""
+    return pack_entries(
+        [
+            (entry.index, entry.value, entry.dispersion, entry.sources, entry.flags)
+            for entry in entries
+        ]
+    )
+
+
+def pack_entries(rows: Sequence[EntryRow]) -> bytes:
+    """Pack the fields of entries, 14 bytes each, for a caller that has no need of `Entry`.
 
     Raises:
         ProtocolError: None or too many, not ascending, or a field out of its range.
     """
-    if not 1 <= len(entries) <= MAX_ENTRIES:
-        raise ProtocolError(f"{len(entries)} entries, wanted 1..{MAX_ENTRIES}")
-    parts = []
+    if not 1 <= len(rows) <= MAX_ENTRIES:
+        raise ProtocolError(f"{len(rows)} entries, wanted 1..{MAX_ENTRIES}")
     previous = -1
-    for entry in entries:
-        if entry.index <= previous:
-            raise ProtocolError(f"entry index {entry.index} after {previous}, wanted ascending")
-        if entry.value <= 0 or entry.flags & ~ENCLAVE_FLAGS or entry.sources < 1:
-            raise ProtocolError(f"entry {entry.index} has no price, no source or foreign flags")
-        previous = entry.index
-        try:
-            parts.append(
-                _ENTRY.pack(entry.index, entry.value, entry.dispersion, entry.sources, entry.flags)
-            )
-        except struct.error as error:
-            raise ProtocolError(f"entry {entry.index} does not fit its fields") from error
-    return b"".join(parts)
+    for index, value, _, sources, flags in rows:
+        if index <= previous:
+            raise ProtocolError(f"entry index {index} after {previous}, wanted ascending")
+        if value <= 0 or flags & ~ENCLAVE_FLAGS or sources < 1:
+            raise ProtocolError(f"entry {index} has no price, no source or foreign flags")
+        previous = index
+    try:
+        return b"".join(starmap(_ENTRY.pack, rows))
+    except struct.error as error:
+        raise ProtocolError("an entry does not fit its fields") from error
 
 
 def report_digest(report: Report, domain: bytes) -> bytes:
@@ -146,19 +155,16 @@ def report_digest(report: Report, domain: bytes) -> bytes:
         report: What to sign.
         domain: `domain_separator(chain_id, hub)`.
     """
-    return entries_digest(report, encode_entries(report.entries), domain)
+    entries = encode_entries(report.entries)
+    return entries_digest(report.observed_at, report.list_root, entries, domain)
 
 
-def entries_digest(report: Report, entries: bytes, domain: bytes) -> bytes:
-    """`report_digest` for a caller that has the result of `encode_entries(report.entries)`."""
+def entries_digest(observed_at: int, root: bytes, entries: bytes, domain: bytes) -> bytes:
+    """`report_digest` for a caller that has the result of `encode_entries` already."""
     struct_hash = keccak256(
-        REPORT_TYPE_HASH,
-        VERSION.to_bytes(32, "big"),
-        report.observed_at.to_bytes(32, "big"),
-        report.list_root,
-        keccak256(entries),
+        _STRUCT_HEAD + observed_at.to_bytes(32, "big") + root + keccak256(entries)
     )
-    return keccak256(b"\x19\x01", domain, struct_hash)
+    return keccak256(b"\x19\x01" + domain + struct_hash)
 
 
 def encode_report(signed: SignedReport) -> bytes:
