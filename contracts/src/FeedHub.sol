@@ -7,7 +7,8 @@ import {ISignerSet, SeatEntry} from "./interfaces/ISignerSet.sol";
 import {HubTable, LimitsRow, SignerRow} from "./libraries/HubTable.sol";
 import {Narrow} from "./libraries/Narrow.sol";
 import {Quorum} from "./libraries/Quorum.sol";
-import {Entry, ReportCodec} from "./libraries/ReportCodec.sol";
+import {Entry, Header, ReportCodec} from "./libraries/ReportCodec.sol";
+import {RoundStore} from "./libraries/RoundStore.sol";
 import {Sstore2} from "./libraries/Sstore2.sol";
 import {HubWord} from "./types/HubWord.sol";
 import {Lane, Lanes} from "./types/Lane.sol";
@@ -17,6 +18,7 @@ import {Tier} from "./types/Tee.sol";
 contract FeedHub is IFeedHub, Governed {
     using HubTable for bytes;
     using ReportCodec for bytes;
+    using RoundStore for uint256[512];
 
     /// @dev One slot beside the id.
     struct Feed {
@@ -37,7 +39,6 @@ contract FeedHub is IFeedHub, Governed {
     uint256 private constant MAX_AGE_S = 1 hours;
     uint256 private constant MAX_SKEW_S = 1 minutes;
     uint256 private constant PAUSE_S = 7 days;
-    uint256 private constant BPS = 10_000;
     /// @dev First byte of what a feed id hashes: the version of the definitions.
     bytes1 private constant DEFINITION_VERSION = 0x01;
 
@@ -56,7 +57,7 @@ contract FeedHub is IFeedHub, Governed {
     Feed[] private _feeds;
     mapping(bytes32 feedId => uint256 indexPlusOne) private _indexOf;
     /// @dev Two lanes a slot, at fixed places: no hashing on the hot path.
-    uint256[MAX_FEEDS / 2] private _slots;
+    uint256[512] private _slots;
 
     constructor(
         address governance_,
@@ -76,25 +77,31 @@ contract FeedHub is IFeedHub, Governed {
     function submit(bytes calldata report) external {
         // 1. Structure.
         HubWord word = _word;
-        (ReportCodec.Header memory head, bytes memory entries) = report.decode(word.m());
+        (Header head, bytes memory entries) = report.decode(word.m());
         // 2. A table is in force, for the report's list of feeds.
         require(word.isLive(), FeedHub_NotLive());
         require(block.timestamp >= word.pausedUntil(), FeedHub_Paused(word.pausedUntil()));
-        bytes memory rows =
-            Sstore2.read(word.table(), HubTable.size(word.positions(), word.feeds()));
-        bytes32 wantedRoot = rows.listRootOf();
-        require(head.listRoot == wantedRoot, FeedHub_ListRoot(head.listRoot, wantedRoot));
+        uint256 feeds = _feedsNeeded(entries, word.feeds());
+        bytes memory rows = Sstore2.read(word.table(), HubTable.size(word.positions(), feeds));
+        bytes32 root = rows.listRootOf(word.positions());
+        require(report.listRoot() == root, FeedHub_ListRoot(report.listRoot(), root));
         // 3. Origin: m seats, d vendors.
-        bytes32 digest = ReportCodec.digest(head, entries, domainSeparator());
+        bytes32 digest = ReportCodec.digest(head, root, entries, domainSeparator());
         uint256 weakestTier = Quorum.verify(report, head, digest, rows, word);
         // 4. Time: neither from the future nor older than the window.
-        uint256 earliest = block.timestamp - word.maxAge_s();
-        require(head.observedAt >= earliest, FeedHub_ReportTooOld(head.observedAt, earliest));
-        uint256 latest = block.timestamp + word.skew_s();
-        require(head.observedAt <= latest, FeedHub_ReportFromTheFuture(head.observedAt, latest));
+        uint32 observedAt = head.observedAt();
+        unchecked {
+            uint256 earliest = block.timestamp - word.maxAge_s();
+            require(observedAt >= earliest, FeedHub_ReportTooOld(observedAt, earliest));
+            uint256 latest = block.timestamp + word.skew_s();
+            require(observedAt <= latest, FeedHub_ReportFromTheFuture(observedAt, latest));
+        }
         // 5. Order, bounds and jump, feed by feed; effect.
-        require(_store(entries, head.observedAt, weakestTier, rows, word), FeedHub_NothingLanded());
-        emit ReportAccepted(Narrow.u32(head.observedAt), msg.sender, Narrow.u64(head.mask), entries);
+        uint256 limits = rows.limitsFrom(word.positions());
+        uint256 stamp = Lanes.stamp(observedAt, weakestTier);
+        (uint256 at_, uint256 next) = _slots.store(entries.start(), entries.end(), 0, limits, stamp);
+        if (at_ != entries.end()) _storeRest(entries, at_, next, limits, stamp);
+        emit ReportAccepted(observedAt, msg.sender, head.mask(), entries);
     }
 
     /// @inheritdoc IFeedHub
@@ -297,47 +304,43 @@ contract FeedHub is IFeedHub, Governed {
         return ReportCodec.domainSeparator(address(this));
     }
 
-    /// @dev Stores the entries that pass their own checks; says whether any did.
-    function _store(
+    /// @dev Goes on where `RoundStore` first stopped. Reverts if no entry of the report passes.
+    function _storeRest(
         bytes memory entries,
-        uint256 observedAt,
-        uint256 weakestTier,
-        bytes memory rows,
-        HubWord word
-    ) private returns (bool isAnyStored) {
-        uint256 limitsStart = HubTable.limitsStart(word.positions());
-        uint256 feeds = word.feeds();
-        uint256 stamp = Lanes.stamp(observedAt, weakestTier);
-        uint256 next; // The smallest index that keeps the order.
-        uint256 place = type(uint256).max; // Which slot is held in `slot`.
-        uint256 slot;
-        uint256 stored; // `slot` as it is in storage.
-        for (uint256 offset = 0; offset < entries.length; offset += ReportCodec.ENTRY_BYTES) {
-            Entry entry = entries.entryAt(offset);
-            uint256 index = entry.index();
-            if (index < next) revert FeedHub_EntryOrder(index, next - 1);
-            if (index >= feeds) revert FeedHub_UnlistedFeed(index, feeds);
-            if (entry.hubFlags() != 0) revert FeedHub_ReservedFlags(index, entry.hubFlags());
-            unchecked {
-                next = index + 1;
-            }
-            if (index >> 1 != place) {
-                if (slot != stored) _slots[place] = slot;
-                place = index >> 1;
-                stored = _slots[place];
-                slot = stored;
-            }
-            uint8 reason = _refusal(
-                entry, observedAt, Lanes.from(slot, index), rows.limitsAt(limitsStart, index)
-            );
-            if (reason != 0) {
-                emit FeedSkipped(Narrow.u16(index), reason);
-                continue;
-            }
-            slot = Lanes.into(slot, index, Lanes.pack(entry.rawValue(), entry.quality(), stamp));
-            isAnyStored = true;
+        uint256 at_,
+        uint256 next,
+        uint256 limits,
+        uint256 stamp
+    ) private {
+        uint256 end = entries.end();
+        bool isAnyStored = at_ != entries.start();
+        while (at_ != end) {
+            Entry entry = ReportCodec.entryAt(at_);
+            if (_storeUnusual(entry, next, limits, stamp)) isAnyStored = true;
+            uint256 from = ReportCodec.following(at_);
+            (at_, next) = _slots.store(from, end, entry.index() + 1, limits, stamp);
+            if (at_ != from) isAnyStored = true;
         }
-        if (slot != stored) _slots[place] = slot;
+        require(isAnyStored, FeedHub_NothingLanded());
+    }
+
+    /// @dev Takes an entry that `RoundStore` left; says whether it was stored after all.
+    function _storeUnusual(Entry entry, uint256 next, uint256 limits, uint256 stamp)
+        private
+        returns (bool)
+    {
+        uint256 index = entry.index();
+        if (index < next) revert FeedHub_EntryOrder(index, next - 1);
+        require(entry.hubFlags() == 0, FeedHub_ReservedFlags(index, entry.hubFlags()));
+        // An index beyond the list breaks the order further on.
+        if (index >= MAX_FEEDS) revert FeedHub_UnlistedFeed(index, _feeds.length);
+        uint8 reason = _refusal(entry, Lane.wrap(stamp), HubTable.limitsAt(limits, index));
+        if (reason != 0) {
+            emit FeedSkipped(Narrow.u16(index), reason);
+            return false;
+        }
+        _putLane(index, Lanes.pack(entry.rawValue(), entry.quality(), stamp));
+        return true;
     }
 
     function _clear() private {
@@ -386,30 +389,24 @@ contract FeedHub is IFeedHub, Governed {
     }
 
     /// @dev Why an entry cannot be stored: one of the `SKIPPED_` reasons, or 0.
-    function _refusal(Entry entry, uint256 observedAt, Lane stored, LimitsRow limits)
-        private
-        view
-        returns (uint8)
-    {
+    function _refusal(Entry entry, Lane stamp, LimitsRow limits) private view returns (uint8) {
+        Lane stored = _lane(entry.index());
+        uint256 observedAt = stamp.observedAt();
         if (stored.isPaused() && block.timestamp < _feeds[entry.index()].pausedUntil) {
             return SKIPPED_PAUSED;
         }
-        uint256 storedAt = stored.observedAt();
-        if (observedAt <= storedAt) return SKIPPED_NOT_NEWER;
-        uint256 answer = entry.rawValue();
-        if (answer < limits.minAnswer() || answer > limits.maxAnswer()) {
-            return SKIPPED_OUT_OF_BOUNDS;
-        }
+        if (observedAt <= stored.observedAt()) return SKIPPED_NOT_NEWER;
+        if (!limits.isInBounds(entry.rawValue())) return SKIPPED_OUT_OF_BOUNDS;
+        return limits.isJump(stored, entry.rawValue(), observedAt) ? SKIPPED_JUMP : 0;
+    }
+
+    /// @dev How many feeds of the table a report needs: as the order ascends, up to its last entry.
+    function _feedsNeeded(bytes memory entries, uint256 listed) private pure returns (uint256) {
+        uint256 last = entries.lastEntry().index();
+        require(last < listed, FeedHub_UnlistedFeed(last, listed));
         unchecked {
-            // Nothing overflows: times have 32 bits, answers 63, basis points 16. A jump limit lapses
-            // with the age of the stored round, so that no real move is locked out for long.
-            if (storedAt != 0 && observedAt - storedAt <= limits.jumpLapse_s()) {
-                uint256 from = stored.rawValue();
-                uint256 step = answer > from ? answer - from : from - answer;
-                if (step * BPS > limits.jumpBps() * from) return SKIPPED_JUMP;
-            }
+            return last + 1;
         }
-        return 0;
     }
 
     function _lane(uint256 index) private view returns (Lane) {

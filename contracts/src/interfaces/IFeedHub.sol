@@ -194,8 +194,8 @@ interface IFeedHub is IGoverned {
     /// @notice Take signers, limits and list of feeds as they are now into the table that `submit` uses.
     ///         Anyone may call; reverts if it would change nothing.
     /// @return table The contract whose code is the table: `00 | positions x (signer 20 | expiresAt u40
-    ///         | vendor u4 | tier u4) | feeds x (min i64 | max i64 | jumpBps u16 | jumpLapse_s u32) |
-    ///         listRoot b32`.
+    ///         | vendor u4 | tier u4) | listRoot b32 | feeds x (min i64 | max i64 | jumpBps u16 |
+    ///         jumpLapse_s u32)`.
     function rebuild() external returns (address table);
 
     /// @notice Refuse all reports until the next rebuild. Signer set only; never reverts for it.

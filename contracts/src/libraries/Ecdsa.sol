@@ -16,17 +16,8 @@ library Ecdsa {
     /// @notice The address whose key made a signature, or zero if there is none.
     /// @dev Does not refuse a high s.
     /// @param vs yParity in the highest bit, over s.
-    function recover(bytes32 digest, bytes32 r, uint256 vs) internal view returns (address signer) {
-        assembly ("memory-safe") {
-            let free := mload(0x40)
-            mstore(free, digest)
-            mstore(add(free, 0x20), add(27, shr(255, vs)))
-            mstore(add(free, 0x40), r)
-            mstore(add(free, 0x60), and(vs, S_MASK))
-            // The precompile returns nothing for an impossible signature; the word stays zero then.
-            mstore(0, 0)
-            pop(staticcall(gas(), 1, free, 0x80, 0, 0x20))
-            signer := mload(0)
-        }
+    function recover(bytes32 digest, bytes32 r, uint256 vs) internal pure returns (address) {
+        uint8 v = vs >> 255 == 0 ? 27 : 28;
+        return ecrecover(digest, v, r, bytes32(sOf(vs)));
     }
 }

@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {SeatEntry} from "../interfaces/ISignerSet.sol";
+import {Lane} from "../types/Lane.sol";
 import {Narrow} from "./Narrow.sol";
 
 /// @notice A signer in the table: address 160 | expiresAt 40 | vendor 4 | tier 4. Zero: nobody.
@@ -13,11 +14,13 @@ using HubTable for SignerRow global;
 using HubTable for LimitsRow global;
 
 /// @title The table a hub reads with one copy: signers, the feeds' limits, `listRoot`
-/// @dev Layout: positions x SignerRow (26 bytes) | feeds x LimitsRow (22 bytes) | listRoot (32). With 32
-///      seats and 1,024 feeds that is 24,224 bytes, which fits the code of one contract.
+/// @dev Layout: positions x SignerRow (26 bytes) | listRoot (32) | feeds x LimitsRow (22 bytes). With 32
+///      seats and 1,024 feeds that is 24,224 bytes, which fits the code of one contract. The feeds come
+///      last, so that a report need not pay for those listed after its own.
 library HubTable {
     uint256 internal constant SIGNER_BYTES = 26;
     uint256 internal constant LIMITS_BYTES = 22;
+    uint256 private constant BPS = 10_000;
 
     /// @notice Bytes of a table.
     function size(uint256 positions, uint256 feeds) internal pure returns (uint256) {
@@ -33,15 +36,16 @@ library HubTable {
         returns (bytes memory out)
     {
         out = new bytes(size(signers.length, limits.length));
-        // Ascending writes of whole words: each overwrites the tail of the one before.
+        // Ascending writes of whole words: each overwrites the tail of the one before, and the last
+        // reaches 10 bytes beyond the end, into memory that nobody holds yet.
         for (uint256 i = 0; i < signers.length; ++i) {
             _put(out, SIGNER_BYTES * i, SignerRow.unwrap(signers[i]) << 48);
         }
         uint256 start = SIGNER_BYTES * signers.length;
+        _put(out, start, uint256(listRoot));
         for (uint256 i = 0; i < limits.length; ++i) {
-            _put(out, start + LIMITS_BYTES * i, LimitsRow.unwrap(limits[i]) << 80);
+            _put(out, start + 32 + LIMITS_BYTES * i, LimitsRow.unwrap(limits[i]) << 80);
         }
-        _put(out, start + LIMITS_BYTES * limits.length, uint256(listRoot));
     }
 
     /// @notice The signer at a position of the table.
@@ -51,28 +55,35 @@ library HubTable {
         }
     }
 
-    /// @notice Where the feeds begin.
-    function limitsStart(uint256 positions) internal pure returns (uint256) {
+    /// @notice The memory address of the first feed's limits.
+    function limitsFrom(bytes memory rows, uint256 positions)
+        internal
+        pure
+        returns (uint256 pointer)
+    {
         unchecked {
-            return SIGNER_BYTES * positions;
+            uint256 offset = 64 + SIGNER_BYTES * positions;
+            assembly ("memory-safe") {
+                pointer := add(rows, offset)
+            }
         }
     }
 
     /// @notice The limits of a feed of the table.
-    function limitsAt(bytes memory rows, uint256 start, uint256 index)
-        internal
-        pure
-        returns (LimitsRow)
-    {
+    /// @param first What `limitsFrom` gave.
+    function limitsAt(uint256 first, uint256 index) internal pure returns (LimitsRow row) {
         unchecked {
-            return LimitsRow.wrap(_get(rows, start + LIMITS_BYTES * index) >> 80);
+            uint256 offset = LIMITS_BYTES * index;
+            assembly ("memory-safe") {
+                row := shr(80, mload(add(first, offset)))
+            }
         }
     }
 
     /// @notice The running hash of the table's list of feeds.
-    function listRootOf(bytes memory rows) internal pure returns (bytes32) {
+    function listRootOf(bytes memory rows, uint256 positions) internal pure returns (bytes32) {
         unchecked {
-            return bytes32(_get(rows, rows.length - 32));
+            return bytes32(_get(rows, SIGNER_BYTES * positions));
         }
     }
 
@@ -131,6 +142,27 @@ library HubTable {
         return LimitsRow.unwrap(row) & 0xFFFFFFFF;
     }
 
+    /// @notice Whether an answer lies within the bounds.
+    function isInBounds(LimitsRow row, uint256 answer) internal pure returns (bool) {
+        return answer >= row.minAnswer() && answer <= row.maxAnswer();
+    }
+
+    /// @notice Whether an answer is too far from the stored one, which is not yet old enough to allow it.
+    /// @dev Nothing overflows: times have 32 bits, answers 63, basis points 16. A feed that was never
+    ///      written has a round at moment 0, which is old enough.
+    function isJump(LimitsRow row, Lane stored, uint256 answer, uint256 observedAt)
+        internal
+        pure
+        returns (bool)
+    {
+        unchecked {
+            if (observedAt - stored.observedAt() > row.jumpLapse_s()) return false;
+            uint256 from = stored.rawValue();
+            uint256 step = answer > from ? answer - from : from - answer;
+            return step * BPS > row.jumpBps() * from;
+        }
+    }
+
     /// @dev The 32 bytes at an offset, unchecked.
     function _get(bytes memory rows, uint256 offset) private pure returns (uint256 word) {
         assembly ("memory-safe") {
@@ -138,7 +170,7 @@ library HubTable {
         }
     }
 
-    /// @dev Writes 32 bytes at an offset; `encode` ends with a whole word, so nothing leaves the buffer.
+    /// @dev Writes 32 bytes at an offset, unchecked.
     function _put(bytes memory out, uint256 offset, uint256 word) private pure {
         assembly ("memory-safe") {
             mstore(add(add(out, 0x20), offset), word)

@@ -1,19 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {Narrow} from "./Narrow.sol";
+
 /// @title Data kept as the code of a contract, after a leading zero byte (STOP)
 library Sstore2 {
     /// @notice The contract could not be created: too much data, or out of gas.
     error Sstore2_NotWritten(uint256 length);
 
-    /// @dev PUSH2 size, DUP1, PUSH1 10, RETURNDATASIZE, CODECOPY, RETURNDATASIZE, RETURN: returns what
-    ///      follows it as code. The size is filled in at bit 56.
-    uint256 private constant INIT_CODE = 0x610000_80_600a_3d_39_3d_f3;
+    /// @dev After PUSH2 size: DUP1, PUSH1 10, RETURNDATASIZE, CODECOPY, RETURNDATASIZE, RETURN. Gives
+    ///      what follows as code.
+    bytes7 private constant INIT_CODE = 0x80600a3d393df3;
 
     /// @notice Create a contract whose code is `00 ‖ data`; `data` has at most 24,575 bytes.
     function write(bytes memory data) internal returns (address at_) {
         uint256 length = data.length;
-        bytes memory init = abi.encodePacked(uint80(INIT_CODE | (length + 1) << 56), hex"00", data);
+        bytes memory init =
+            abi.encodePacked(hex"61", Narrow.u16(length + 1), INIT_CODE, hex"00", data);
         assembly ("memory-safe") {
             at_ := create(0, add(init, 0x20), mload(init))
         }

@@ -26,7 +26,7 @@ library HubWords {
         0xFFFF << MAX_AGE_SHIFT | 0xFF << SKEW_SHIFT | 0xFF << M_SHIFT | 0xFF << D_SHIFT;
 
     function table(HubWord word) internal pure returns (address) {
-        return address(uint160(HubWord.unwrap(word) & TABLE_MASK));
+        return address(uint160(HubWord.unwrap(word)));
     }
 
     function pausedUntil(HubWord word) internal pure returns (uint256) {

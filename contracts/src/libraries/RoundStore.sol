@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+/// @title The common case of storing a report
+/// @dev The checks are those of `FeedHub`, without a jump for each; the hub itself takes the entries
+///      that do not pass here, and says what is wrong with them.
+library RoundStore {
+    uint256 private constant BPS = 10_000;
+    uint256 private constant MASK_32 = 0xFFFFFFFF;
+    uint256 private constant MASK_64 = 0xFFFFFFFFFFFFFFFF;
+    uint256 private constant MASK_128 = (1 << 128) - 1;
+    uint256 private constant HUB_FLAGS = 0xF0;
+    uint256 private constant PAUSED = 0x40;
+
+    /// @notice Store entries one after the other, up to the end or to the first that is out of order or
+    ///         with the hub's flags, or whose feed was paused, or that is not newer than stored, out of
+    ///         bounds or a jump.
+    /// @dev Each slot is loaded once and written once. The caller has checked that the last entry is
+    ///      listed; one with a larger index before it is stored here, and then the order breaks, which
+    ///      reverts the whole report.
+    /// @param slots All lanes, two a slot.
+    /// @param at_ Memory address of the first entry.
+    /// @param end Memory address after the last entry.
+    /// @param next The smallest index that keeps the order.
+    /// @param limits Memory address of the limits of feed 0.
+    /// @param stamp What the new lanes have in common; see `Lanes.stamp`.
+    /// @return The memory address and the smallest index with which to go on.
+    function store(
+        uint256[512] storage slots,
+        uint256 at_,
+        uint256 end,
+        uint256 next,
+        uint256 limits,
+        uint256 stamp
+    ) internal returns (uint256, uint256) {
+        assembly ("memory-safe") {
+            let place := 0 // Storage slot held in `slot`; 0 is none.
+            let slot := 0
+            let stored := 0 // `slot` as it is in storage.
+            for {} lt(at_, end) {} {
+                let entry := shr(144, mload(at_))
+                let index := shr(96, entry)
+                if or(lt(index, next), and(entry, HUB_FLAGS)) { break }
+                {
+                    let wanted := add(slots.slot, shr(1, index))
+                    if xor(wanted, place) {
+                        if xor(slot, stored) { sstore(place, slot) }
+                        place := wanted
+                        stored := sload(place)
+                        slot := stored
+                    }
+                }
+                let shift := shl(7, and(index, 1))
+                let answer := and(shr(32, entry), MASK_64)
+                {
+                    // min 64 | max 64 | jumpBps 16 | jumpLapse_s 32 | 80 bits of the next.
+                    let limit := mload(add(limits, mul(22, index)))
+                    let lane := and(shr(shift, slot), MASK_128)
+                    // Negative or 0 if the stored round is not older.
+                    let age := sub(and(shr(32, stamp), MASK_32), and(shr(32, lane), MASK_32))
+                    let from := shr(64, lane)
+                    let span := mul(from, and(shr(112, limit), 0xFFFF))
+                    // x - a > b - a, unsigned, asks whether x lies outside [a, b].
+                    if or(
+                        or(and(lane, PAUSED), slt(age, 1)),
+                        or(
+                            gt(
+                                sub(answer, shr(192, limit)),
+                                sub(and(shr(128, limit), MASK_64), shr(192, limit))
+                            ),
+                            and(
+                                gt(add(mul(sub(answer, from), BPS), span), shl(1, span)),
+                                iszero(gt(age, and(shr(80, limit), MASK_32)))
+                            )
+                        )
+                    ) { break }
+                }
+                // The other lane of the slot stays.
+                slot := or(
+                    and(slot, shl(xor(shift, 128), MASK_128)),
+                    shl(shift, or(shl(64, answer), or(and(entry, MASK_32), stamp)))
+                )
+                next := add(index, 1)
+                at_ := add(at_, 14)
+            }
+            if xor(slot, stored) { sstore(place, slot) }
+        }
+        return (at_, next);
+    }
+}
