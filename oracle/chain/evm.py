@@ -106,6 +106,30 @@ class EvmChain:
             raise
         return True
 
+    async def check_wiring(self) -> None:
+        """Check that the configured contracts belong together.
+
+        Raises:
+            ChainError: One names another contract than the configuration does.
+        """
+        wanted = (
+            (self._hub, "signerSet", self._signers),
+            (self._signers, "registry", self._registry),
+        )
+        for contract, getter, other in wanted:
+            seen = checksum_address(await self._read(contract, getter))
+            if seen != other[0]:
+                raise ChainError(
+                    f"{contract[0]}.{getter}() is {seen}, the configuration says {other[0]}"
+                )
+        await self._verifier_address()
+
+    async def is_image_live(self, image_id: bytes) -> bool:
+        """Whether governance has approved an image and not withdrawn it."""
+        policy = checksum_address(await self._read(self._signers, "imagePolicy"))
+        info = await self._read((policy, load_abi("ImagePolicy")), "image", image_id)
+        return bool(info["live"])
+
     async def is_cached(self, pck_id: bytes, ca_id: bytes) -> tuple[bool, bool]:
         """Whether the verifier holds the machine's certificate, and its issuer's."""
         verifier = (await self._verifier_address(), self._dcap)

@@ -1,1 +1,91 @@
-"""The command line; one file for each group of commands."""
+"""The command line; one file for each group of commands, imported only when it is called."""
+
+import importlib
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import typer
+
+_HELP = """\
+Price feeds from trusted execution environments, attested and verified on-chain.
+
+A first look, with nothing configured:  oracle demo --rounds 3
+
+An operator's way:  write oracle.toml (oracle/README.md has one to copy)  →  oracle validate
+→  oracle doctor  →  oracle run.  Without a gas key `oracle run` is a dry run.
+
+Exit status: 0 done, 1 failure, 2 configuration or arguments, 3 something to mend or not ready,
+4 another daemon holds the journal, 5 the journal is unusable, 130 interrupted.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """One command and where it lives: a module with a function or sub-application `attribute`."""
+
+    module: str
+    attribute: str
+    help: str
+
+
+COMMANDS = {
+    "run": _Entry("run", "run", "Run the node until it is told to stop."),
+    "validate": _Entry("validate", "validate", "Check the configuration and show what it means."),
+    "doctor": _Entry("doctor", "doctor", "Check everything the node needs; say how to mend it."),
+    "status": _Entry("status", "status", "How the running node is doing."),
+    "feeds": _Entry("feeds", "app", "Feed definitions: hash them, show them."),
+    "demo": _Entry("demo", "demo", "The whole main job on this machine, with emulated hardware."),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry point of the program `oracle`; exits with the command's status."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    wanted = next((word for word in given if not word.startswith("-")), "")
+    build_app(wanted)(args=given, prog_name="oracle")
+
+
+def build_app(wanted: str) -> typer.Typer:
+    """The application with one real command; the others are there for `--help` alone.
+
+    Importing them all would take a second, and one that cannot be imported would break the rest.
+    """
+    app = typer.Typer(
+        help=_HELP, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
+    )
+    app.callback()(_root)
+    for name, entry in COMMANDS.items():
+        if name == wanted:
+            _add(app, name, entry)
+        else:
+            app.command(name, help=entry.help)(_absent)
+    return app
+
+
+def _add(app: typer.Typer, name: str, entry: _Entry) -> None:
+    found = getattr(importlib.import_module(f"oracle.cli.{entry.module}"), entry.attribute)
+    if isinstance(found, typer.Typer):
+        app.add_typer(found, name=name)
+    else:
+        app.command(name)(found)
+
+
+def _show_version(is_wanted: bool) -> None:
+    if is_wanted:
+        from importlib.metadata import version
+
+        typer.echo(version("confidential-oracle"))
+        raise typer.Exit
+
+
+def _root(
+    version: bool = typer.Option(
+        False, "--version", callback=_show_version, is_eager=True, help="Show the version and exit."
+    ),
+) -> None:
+    del version  # its callback has done the work
+
+
+def _absent() -> None:
+    raise AssertionError("a command that was not asked for")

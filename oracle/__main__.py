@@ -1,0 +1,6 @@
+"""`oracle`: the command line of the host."""
+
+from oracle.cli import main
+
+if __name__ == "__main__":
+    main()

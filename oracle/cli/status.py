@@ -1,0 +1,85 @@
+"""`oracle status`: the running node, or what its journal holds."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from oracle.cli.outcome import ConfigPath, ExitStatus, Output, OutputOption, ends_with_status
+from oracle.config import Config, load_config
+from oracle.store import read_summary
+
+_LIMIT_S = 5.0
+_MAX_BYTES = 4_194_304
+
+
+def status(config: ConfigPath = Path("oracle.toml"), output: OutputOption = Output.TEXT) -> None:
+    """Show how the running node is doing.
+
+    Asks its /ready; if nobody answers there, shows what the journal holds. Exit status 0: it can
+    sign and is accepted on-chain. 3: it is not ready or not running; the reasons are listed.
+    """
+    with ends_with_status():
+        settings = load_config(config)
+        ready = asyncio.run(_ask(settings))
+        journal = read_summary(settings.store.path) if settings.store.path.exists() else None
+    view = {"running": ready is not None, "node": ready, "journal": journal}
+    if output is Output.JSON:
+        typer.echo(json.dumps(view, indent=2))
+    else:
+        _print(view, settings)
+    if ready is None or not ready["ready"]:
+        raise typer.Exit(ExitStatus.NOT_READY)
+
+
+async def _ask(settings: Config) -> dict[str, Any] | None:
+    """What `/ready` answers; `None` if nobody does."""
+    import aiohttp
+
+    url = f"http://{settings.http.host}:{settings.http.port}/ready"
+    try:
+        limit = aiohttp.ClientTimeout(total=_LIMIT_S)
+        async with aiohttp.ClientSession(timeout=limit) as session, session.get(url) as response:
+            view = json.loads(await response.content.read(_MAX_BYTES))
+    except (aiohttp.ClientError, TimeoutError, ValueError):
+        return None
+    return view if isinstance(view, dict) and "ready" in view else None
+
+
+def _print(view: dict[str, Any], settings: Config) -> None:
+    node = view["node"]
+    if node is None:
+        typer.echo(f"not running: nobody answers on {settings.http.host}:{settings.http.port}")
+    else:
+        _print_node(node)
+    if view["journal"] is not None:
+        counts = view["journal"]["transactions"]
+        typer.echo("journal: " + (", ".join(f"{n} {s}" for s, n in counts.items()) or "empty"))
+        for row in view["journal"]["last"][:5]:
+            line = f"  nonce {row['nonce']:>5}  {row['purpose']:<10} {row['state']:<9}"
+            typer.echo(f"{line} 0x{(row['hash'] or '').lower()[:16]} {row['note']}".rstrip())
+
+
+def _print_node(node: dict[str, Any]) -> None:
+    typer.echo("ready" if node["ready"] else "NOT ready")
+    for reason in node["reasons"]:
+        typer.echo(f"  reason: {reason}")
+    for notice in node["notices"]:
+        typer.echo(f"  notice: {notice}")
+    signer = node["signer"]
+    typer.echo(
+        f"signer {signer['address'] or '-'}  {signer['tee']} {signer['tier']}"
+        f"  expires at {signer['expires_at']}"
+    )
+    typer.echo(
+        f"rounds {node['rounds']}, landed {node['reports_landed']}, refused"
+        f" {node['reports_refused']}, enclave starts {node['enclave_starts']}"
+    )
+    for feed in node["feeds"]:
+        answer = feed["answer"] or "-"
+        typer.echo(
+            f"  {feed['name']:<10} {answer:>20}  {feed['sources_used']}/{feed['sources_asked']}"
+            f"  landed {feed['landed_at'] or '-'}  {feed['failure']}".rstrip()
+        )
