@@ -83,7 +83,7 @@ def _status_class(status: int) -> str:
         return "the venue refuses the request"
     if status >= 300:
         return "a redirect, which is not followed"
-    return "no content"
+    return "no answer with content"
 
 
 def explain(document: Value, otherwise: SourceError) -> SourceError:

@@ -11,9 +11,11 @@ from typing import Any, NoReturn
 from enclave.sources.document import Number, Value
 from enclave.sources.failures import refused, unavailable
 
-#: Largest body, bytes; most separators; deepest nesting.
+#: Largest body, bytes; most separators; most arrays and objects; deepest nesting. The largest
+#: recorded body, every pair of an exchange, has 430 kB, 29,070 separators and 13,773 of the third.
 MAX_BODY = 524_288
 MAX_SEPARATORS = 49_152
+MAX_CONTAINERS = 20_480
 MAX_DEPTH = 24
 
 _SPACE = " \t\r\n"
@@ -72,16 +74,20 @@ def _check_size(body: bytes) -> None:
     separators = body.count(b",")
     if separators > MAX_SEPARATORS:
         raise refused(f"body with {separators} separators, wanted at most {MAX_SEPARATORS}")
-    if body.count(b"[") + body.count(b"{") > MAX_DEPTH and _depth(body) > MAX_DEPTH:
-        raise refused(f"body is nested deeper than {MAX_DEPTH}")
+    if body.count(b"[") + body.count(b"{") > MAX_DEPTH:
+        _check_containers(body)
 
 
-def _depth(body: bytes) -> int:
-    """Deepest nesting of brackets outside text, in time linear in the body."""
+def _check_containers(body: bytes) -> None:
+    """Count and nesting of brackets outside text, in time linear in the body."""
     plain = body.replace(b"\\\\", b"").replace(b'\\"', b"")
     outside = b"".join(plain.split(b'"')[::2])
+    containers = outside.count(b"[") + outside.count(b"{")
+    if containers > MAX_CONTAINERS:
+        raise refused(f"body with {containers} arrays and objects, wanted <= {MAX_CONTAINERS}")
     levels = memoryview(outside.translate(_LEVELS, _NOT_BRACKETS)).cast("b")
-    return max(accumulate(levels), default=0)
+    if max(accumulate(levels), default=0) > MAX_DEPTH:
+        raise refused(f"body is nested deeper than {MAX_DEPTH}")
 
 
 def _unique(pairs: list[tuple[str, Value]]) -> dict[str, Value]:
