@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Self
 
 import typer
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.live import Live
 
 from enclave.domain.errors import OracleError
@@ -116,8 +116,9 @@ class Stage:
         self.signer = signer
         if self._output is Output.TABLE and self._console.is_terminal:
             if self._live is None:
-                self._live = self._stack.enter_context(Live(console=self._console))
-            self._live.update(screen(view, signer), refresh=True)
+                live = Live(console=self._console, get_renderable=self._screen)
+                self._live = self._stack.enter_context(live)
+            self._live.refresh()
         else:
             self.progress(_line(view))
 
@@ -128,8 +129,11 @@ class Stage:
         if self._output is Output.JSON:
             sys.stdout.write(json.dumps(result, indent=2) + "\n")
         elif self._live is None and self.rounds:
-            self._console.print(screen(self.rounds[-1], self.signer), soft_wrap=True)
+            self._console.print(self._screen(), soft_wrap=True)
         return bool(result["ok"])
+
+    def _screen(self) -> RenderableType:
+        return screen(self.rounds[-1], self.signer)
 
 
 def _line(view: RoundView) -> str:

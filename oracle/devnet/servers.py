@@ -88,12 +88,12 @@ async def serve(pki: Pki, respond: Respond) -> AsyncIterator[Mapping[str, int]]:
         for host, certificate in pki.certificates.items():
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(certificate)
-            runner = web.AppRunner(_application(host, respond), access_log=None)
+            runner = web.AppRunner(
+                _application(host, respond), access_log=None, shutdown_timeout=_SHUTDOWN_S
+            )
             await runner.setup()
             stack.push_async_callback(runner.cleanup)
-            site = web.TCPSite(
-                runner, "127.0.0.1", 0, ssl_context=context, shutdown_timeout=_SHUTDOWN_S
-            )
+            site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context)
             await site.start()
             ports[host] = int(runner.addresses[0][1])
         yield ports
@@ -104,13 +104,8 @@ def _application(host: str, respond: Respond) -> web.Application:
         if request.host.partition(":")[0] != host:
             return web.Response(status=421, text="misdirected request")
         reply = await respond(host, VenueRequest(request.path, dict(request.query)))
-        content_type, _, charset = reply.content_type.partition("; charset=")
-        return web.Response(
-            status=reply.status,
-            body=reply.body,
-            content_type=content_type,
-            charset=charset or None,
-        )
+        headers = {"Content-Type": reply.content_type}
+        return web.Response(status=reply.status, body=reply.body, headers=headers)
 
     application = web.Application()
     application.router.add_get("/{path:.*}", handle)

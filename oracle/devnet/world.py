@@ -48,7 +48,7 @@ class WorldOptions:
         tee: Platform that the silicon plays.
         definitions: Canonical feed definitions in the order of their index in the hub.
         settings: Sections of the node's configuration that differ from the world's own.
-        block_time_s: Seconds between blocks.
+        block_time_s: Seconds between blocks; `None` mines each transaction at once.
         anvil: The native program.
         approve_image: Whether governance has approved the enclave's image.
     """
@@ -56,7 +56,7 @@ class WorldOptions:
     tee: TeeKind
     definitions: tuple[bytes, ...]
     settings: Mapping[str, Mapping[str, Any]]
-    block_time_s: int = 1
+    block_time_s: int | None = 1
     anvil: Path = DEFAULT_ANVIL
     approve_image: bool = True
 
@@ -105,10 +105,17 @@ async def world(options: WorldOptions, sources: TlsSources | None) -> AsyncItera
         image_id = predict_image_id(options.tee, measurement)
         plan = _plan(options, vendor, operator, image_id, keccak256(measurement))
         deployment = await deploy(chain, plan)
-        await chain.call("evm_setIntervalMining", options.block_time_s)
+        await _set_pace(chain, options.block_time_s)
         values = _settings(options, sources, chain, deployment, socket) | {"keys": keys}
         config = build_config(values, base=folder, source="devnet")
         yield World(folder, chain, deployment, config, _resolve(sources), image_id)
+
+
+async def _set_pace(chain: Anvil, block_time_s: int | None) -> None:
+    if block_time_s is None:
+        await chain.call("evm_setAutomine", True)
+    else:
+        await chain.call("evm_setIntervalMining", block_time_s)
 
 
 def _measure(sources: TlsSources | None) -> bytes:

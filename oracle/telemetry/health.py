@@ -32,18 +32,22 @@ async def serve_health(
     Raises:
         ConfigError: The port is taken.
     """
+
+    async def ready(_: web.Request) -> web.Response:
+        view = ready_view(state, asyncio.get_running_loop().time(), round_limit_s)
+        return web.json_response(view, status=200 if view["ready"] else 503)
+
+    async def metrics(_: web.Request) -> web.Response:
+        return web.Response(body=render_metrics(state), headers={"Content-Type": METRICS_TYPE})
+
     app = web.Application()
     app.add_routes(
-        [
-            web.get("/live", _live),
-            web.get("/ready", lambda _: _ready(state, round_limit_s)),
-            web.get("/metrics", lambda _: _metrics(state)),
-        ]
+        [web.get("/live", _live), web.get("/ready", ready), web.get("/metrics", metrics)]
     )
-    runner = web.AppRunner(app, access_log=None, handle_signals=False)
+    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, host, port, shutdown_timeout=1.0)
+        site = web.TCPSite(runner, host, port)
         try:
             await site.start()
         except OSError as error:
@@ -56,15 +60,6 @@ async def serve_health(
 
 async def _live(_: web.Request) -> web.Response:
     return web.json_response({"live": True})
-
-
-async def _ready(state: NodeState, round_limit_s: float) -> web.Response:
-    view = ready_view(state, asyncio.get_running_loop().time(), round_limit_s)
-    return web.json_response(view, status=200 if view["ready"] else 503)
-
-
-async def _metrics(state: NodeState) -> web.Response:
-    return web.Response(body=render_metrics(state), headers={"Content-Type": METRICS_TYPE})
 
 
 def ready_view(state: NodeState, now: float, round_limit_s: float) -> dict[str, Any]:

@@ -1,0 +1,108 @@
+"""A node in a world of its own, for tests: watched through its events."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from enclave.domain.evidence import TeeKind
+from oracle.config import Config
+from oracle.daemon import Daemon, Event, every_answer
+from oracle.daemon.tasks import leading_error
+from oracle.devnet.world import TlsSources, World, WorldOptions, world
+from oracle.feeds.catalogue import Feed
+
+E = TypeVar("E")
+WAIT_S = 20.0
+
+
+class Events:
+    """Everything that a daemon said, and waiting for what it will say."""
+
+    def __init__(self) -> None:
+        self.seen: list[Event] = []
+        self._more = asyncio.Condition()
+        self._news: asyncio.Queue[Event] = asyncio.Queue()
+
+    def observe(self, event: Event) -> None:
+        """What the daemon calls."""
+        self.seen.append(event)
+        self._news.put_nowait(event)
+
+    async def next(self, kind: type[E], where: Callable[[E], bool] = lambda _: True) -> E:
+        """The next event of a kind; those before it are passed over."""
+        async with asyncio.timeout(WAIT_S):
+            while True:
+                event = await self._news.get()
+                if isinstance(event, kind) and where(event):
+                    return event
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A running daemon and its world."""
+
+    daemon: Daemon
+    events: Events
+    world: World
+
+    async def problem(self, area: str) -> str:
+        """Wait for a problem in this area; its line."""
+        async with asyncio.timeout(WAIT_S):
+            while area not in self.daemon.state.problems:
+                await asyncio.sleep(0.02)
+        return self.daemon.state.problems[area]
+
+
+@asynccontextmanager
+async def running_node(
+    feeds: Sequence[Feed],
+    sources: TlsSources,
+    *,
+    tee: TeeKind = TeeKind.TDX,
+    settings: dict[str, dict[str, Any]] | None = None,
+    listed: Sequence[Feed] | None = None,
+    approve_image: bool = True,
+    change: Callable[[Config, World], Config] = lambda config, _: config,
+) -> AsyncIterator[Node]:
+    """A node that reports every answer, on a chain that mines each transaction at once.
+
+    Args:
+        feeds: That the node serves.
+        sources: Local price sources.
+        tee: Platform that the silicon plays.
+        settings: Sections of the configuration.
+        listed: Feeds that the hub lists; the same unless given.
+        approve_image: Whether governance has approved the enclave's image.
+        change: Last word on the configuration.
+    """
+    options = WorldOptions(
+        tee=tee,
+        definitions=tuple(feed.canonical for feed in (feeds if listed is None else listed)),
+        settings={"daemon": {"poll_s": 0.5, "restart_max_s": 2.0}} | (settings or {}),
+        block_time_s=None,
+        approve_image=approve_image,
+    )
+    async with world(options, sources) as local:
+        events = Events()
+        daemon = Daemon(
+            change(local.config, local),
+            feeds,
+            resolve=local.resolve,
+            schedule=every_answer,
+            observer=events.observe,
+        )
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(daemon.run())
+                yield Node(daemon, events, local)
+                daemon.stop()
+        except BaseExceptionGroup as group:
+            raise leading_error(group) from group
+
+
+def some_files(folder: Path) -> list[Path]:
+    """Files below a folder."""
+    return [path for path in folder.rglob("*") if path.is_file()]
