@@ -43,7 +43,7 @@ _CERT_QE_REPORT = 6
 _PEM = re.compile(
     r"-----BEGIN CERTIFICATE-----\r?\n"
     r"((?:[A-Za-z0-9+/=]{1,76}\r?\n)+)"
-    r"-----END CERTIFICATE-----\r?\n?"
+    r"-----END CERTIFICATE-----(?:\r?\n)?"
 )
 
 
@@ -194,10 +194,14 @@ def _chain(pem: bytes) -> tuple[Certificate, Certificate, Certificate]:
 
 
 def _decode_base64(lines: str) -> bytes:
+    text = "".join(lines.split())
     try:
-        return base64.b64decode("".join(lines.split()), validate=True)
+        decoded = base64.b64decode(text, validate=True)
     except binascii.Error as error:
         raise MalformedEvidence("certificate is not base64") from error
+    if base64.b64encode(decoded).decode() != text:
+        raise MalformedEvidence("certificate is not canonical base64")
+    return decoded
 
 
 class _Reader:
