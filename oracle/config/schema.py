@@ -1,13 +1,15 @@
 """The schema of the configuration: sections, keys, units, defaults, bounds."""
 
 import re
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from enclave.domain.errors import SourceMalformed
+from enclave.domain.fixed_point import FixedPoint, Rounding
 from enclave.domain.report import keccak256
 
 GWEI = 10**9
@@ -36,12 +38,12 @@ def _wei(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int | Decimal | str):
         raise ValueError("wanted a number of gwei")
     try:
-        wei = Decimal(value) * GWEI
-    except InvalidOperation as error:
-        raise ValueError(f"{value!r} is not a number of gwei") from error
-    if not 0 <= wei <= 10**6 * GWEI or wei != wei.to_integral_value():
-        raise ValueError(f"{value} gwei, wanted 0..1000000 with at most 9 decimals")
-    return int(wei)
+        wei = FixedPoint.parse(str(value), exponent=9).rescale(0, Rounding.EXACT).units
+    except SourceMalformed as error:
+        raise ValueError(f"{value} gwei, wanted a number with at most 9 decimals") from error
+    if not 0 <= wei <= 10**6 * GWEI:
+        raise ValueError(f"{value} gwei, wanted 0..1000000")
+    return wei
 
 
 def _seconds(value: object) -> float:
