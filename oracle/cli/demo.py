@@ -16,7 +16,6 @@ import typer
 from rich.console import Console, RenderableType
 from rich.live import Live
 
-from enclave.domain.errors import OracleError
 from enclave.domain.evidence import TeeKind
 from oracle.cli.demo_view import (
     EMULATED,
@@ -28,6 +27,7 @@ from oracle.cli.demo_view import (
     screen,
 )
 from oracle.cli.demo_watch import Watch
+from oracle.cli.outcome import ExitStatus, ends_with_status
 from oracle.daemon import Daemon, every_answer
 from oracle.daemon.tasks import leading_error
 from oracle.devnet.anvil import DEFAULT_ANVIL
@@ -36,9 +36,6 @@ from oracle.devnet.world import TlsSources, World, WorldOptions, world
 from oracle.feeds.catalogue import Feed, load_catalogue, select
 from oracle.telemetry.logging import configure_logging
 
-EXIT_FAILED = 1
-EXIT_CONFIG = 2
-EXIT_INTERRUPTED = 130
 #: Longest wait for a report to land.
 ROUND_LIMIT_S = 60.0
 _SEED = 1
@@ -56,6 +53,15 @@ class Output(StrEnum):
 
     TABLE = "table"
     JSON = "json"
+
+
+class Level(StrEnum):
+    """How much the node logs."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,30 +168,30 @@ def demo(
     anvil: Annotated[
         Path, typer.Option(envvar="ORACLE_ANVIL", help="The program that plays the chain.")
     ] = DEFAULT_ANVIL,
-    log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "error",
+    log_level: Annotated[
+        Level, typer.Option(help="Of the node's logs, on standard error.")
+    ] = Level.ERROR,
 ) -> None:
     """Run the whole main job on this machine: an enclave prices feeds, a contract reads them.
 
     The hardware is emulated: see the notice that it prints. Exit status 0 only if every round
     landed and every consumer read exactly what the enclave signed.
     """
-    configure_logging(sys.stderr, level=log_level, style="auto")
+    configure_logging(sys.stderr, level=log_level.value, style="auto")
     stage = Stage(output=output, is_live=live)
-    try:
+    with ends_with_status():
         catalogue = load_catalogue()
         chosen = select(catalogue, feeds.split(",") if feeds else catalogue)
         options = DemoOptions(rounds, TeeKind[tee.name], live, chosen, block_time, anvil)
-        with stage:
-            asyncio.run(_perform(options, stage))
-    except OracleError as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(EXIT_CONFIG) from error
-    except KeyboardInterrupt:
-        # Without a number of rounds this is how a demo ends.
-        if rounds is not None or not stage.rounds:
-            raise typer.Exit(EXIT_INTERRUPTED) from None
+        try:
+            with stage:
+                asyncio.run(_perform(options, stage))
+        except KeyboardInterrupt:
+            # Without a number of rounds this is how a demo ends.
+            if rounds is not None or not stage.rounds:
+                raise
     if not stage.finish():
-        raise typer.Exit(EXIT_FAILED)
+        raise typer.Exit(ExitStatus.FAILURE)
 
 
 async def _perform(options: DemoOptions, stage: Stage) -> None:

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeVar
 
 from enclave.domain.evidence import TeeKind
@@ -101,8 +100,3 @@ async def running_node(
                 daemon.stop()
         except BaseExceptionGroup as group:
             raise leading_error(group) from group
-
-
-def some_files(folder: Path) -> list[Path]:
-    """Files below a folder."""
-    return [path for path in folder.rglob("*") if path.is_file()]
