@@ -28,7 +28,6 @@ MAX_DEPTH = 8
 
 _ROOT = "http://www.gesmes.org/xml/2002-08-01|Envelope"
 _CUBE = "http://www.ecb.int/vocabulary/2002-08-01/eurofxref|Cube"
-_UTF8_BOM = b"\xef\xbb\xbf"
 
 
 class Ecb:
@@ -83,17 +82,27 @@ class _Rates:
 def _read(body: bytes) -> _Rates:
     if len(body) > MAX_BODY:
         raise refused(f"body of {len(body)} bytes, wanted at most {MAX_BODY}")
+    # The encoding is fixed: neither a declaration in the file nor a mark chooses another.
+    if b"\0" in body or not _is_utf8(body):
+        raise unavailable("body is not UTF-8")
     rates = _Rates()
-    # The encoding is fixed: a declaration in the file cannot choose another.
     parser = expat.ParserCreate(encoding="UTF-8", namespace_separator="|")
     parser.StartElementHandler = rates.start
     parser.EndElementHandler = rates.end
     parser.StartDoctypeDeclHandler = _refuse_doctype
     try:
-        parser.Parse(body.removeprefix(_UTF8_BOM), True)
+        parser.Parse(body, True)
     except expat.ExpatError as error:
         raise unavailable("body is not XML") from error
     return rates
+
+
+def _is_utf8(body: bytes) -> bool:
+    try:
+        body.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _refuse_doctype(*_: object) -> NoReturn:

@@ -25,10 +25,9 @@ _MAX_TEXTS, _MAX_TEXT, _MAX_DEPTH = 64, 512, 4
 
 #: Names under which venues explain themselves, letters only, lower case.
 _EXPLAINS = re.compile(
-    r"err|errs|.*error.*|err[a-z]*|.*msg|.*message|information|info|note|notes|reason|details?"
-    r"|description",
-    re.ASCII,
+    r".*err.*|.*msg|.*message|info|information|notes?|reason|details?|description", re.ASCII
 )
+#: Names whose whole content explains.
 _HOLDS_ERRORS = re.compile(r".*error.*|errs?", re.ASCII)
 _CODE = re.compile(r".*code|status", re.ASCII)
 _FINE = frozenset(("", "0", "ok", "success", "none", "null", "false"))
@@ -110,12 +109,21 @@ def explain(document: Value, otherwise: SourceError) -> SourceError:
 
 def _explanations(document: Value) -> list[str]:
     found: list[str] = []
-    for text in _walk(document, named=isinstance(document, list), depth=0):
+    for text in _texts(document):
         if text.casefold() not in _FINE:
             found.append(text[:_MAX_TEXT])
             if len(found) == _MAX_TEXTS:
                 break
     return found
+
+
+def _texts(document: Value) -> Iterator[str]:
+    """Texts that explain; the texts of an outermost array are such, its rows are not."""
+    if isinstance(document, list):
+        for item in document[:_MAX_TEXTS]:
+            yield from _walk(item, named=isinstance(item, str), depth=1)
+    else:
+        yield from _walk(document, named=False, depth=0)
 
 
 def _walk(value: Value, *, named: bool, depth: int) -> Iterator[str]:
@@ -125,7 +133,7 @@ def _walk(value: Value, *, named: bool, depth: int) -> Iterator[str]:
             yield from _member(name, member, named=named, depth=depth)
     elif isinstance(value, list) and depth < _MAX_DEPTH:
         for item in value[:_MAX_TEXTS]:
-            yield from _walk(item, named=named and not isinstance(item, dict), depth=depth + 1)
+            yield from _walk(item, named=named, depth=depth + 1)
     elif isinstance(value, str) and named:
         yield value
 
@@ -134,9 +142,9 @@ def _member(name: str, member: Value, *, named: bool, depth: int) -> Iterator[st
     letters = "".join(filter(str.isalpha, name.casefold()))
     if _CODE.fullmatch(letters) and isinstance(member, str):
         yield from _status_words(member)
-    holds = named or bool(_HOLDS_ERRORS.fullmatch(letters))
-    explains = holds if isinstance(member, dict | list) else bool(_EXPLAINS.fullmatch(letters))
-    yield from _walk(member, named=explains or holds, depth=depth + 1)
+    explaining = _EXPLAINS if isinstance(member, str) else _HOLDS_ERRORS
+    named = named or explaining.fullmatch(letters) is not None
+    yield from _walk(member, named=named, depth=depth + 1)
 
 
 def _status_words(code: str) -> Iterator[str]:

@@ -14,8 +14,8 @@ Parameters, all present, all text but `require`; empty text means "not stated":
                  `equals` is the text, the spelling of the number, or a boolean
     auth         "none"; other values are refused until sealed keys exist
 
-A failed `require` is `SourceUnavailable` (the venue withdraws the price for now) unless the
-document explains itself with an error that lasts.
+A required value that is another one is `SourceUnavailable` (the venue withdraws the price for now)
+unless the document explains itself with an error that lasts.
 """
 
 import re
@@ -27,7 +27,7 @@ from enclave.sources.base import HttpRequest, check_params, choice_param, text_p
 from enclave.sources.document import Number, Value
 from enclave.sources.failures import check_status, explain, unavailable
 from enclave.sources.paths import NotFound, compile_path, find
-from enclave.sources.shape import Shape, make_shape
+from enclave.sources.shape import Shape, lacking, make_shape
 from enclave.sources.strict_json import decode
 
 MAX_REQUIREMENTS = 8
@@ -126,7 +126,7 @@ def _require(document: Value, path: str, wanted: str | bool) -> None:
     try:
         seen = find(document, compile_path(path))
     except NotFound as missing:
-        raise explain(document, unavailable(f"required {missing.text}")) from missing
+        raise lacking(document, missing) from missing
     if type(seen) is Number:
         seen = str(seen)
     if type(seen) is not type(wanted) or seen != wanted:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from functools import lru_cache
 
-from enclave.domain.errors import ConfigError
+from enclave.domain.errors import ConfigError, SourceError
 from enclave.domain.fixed_point import MAX_EXPONENT, FixedPoint
 from enclave.domain.observation import Quote
 from enclave.sources.document import Value
@@ -52,8 +52,7 @@ class Shape:
                 ask=ask,
             )
         except NotFound as missing:
-            error = (unavailable if missing.is_empty_array else refused)(missing.text)
-            raise explain(document, error) from missing
+            raise lacking(document, missing) from missing
 
     def _price(self, document: Value, bid: FixedPoint | None, ask: FixedPoint | None) -> FixedPoint:
         if self.price is not None:
@@ -111,6 +110,15 @@ def make_shape(
 
 def _optional_path(text: str) -> Path | None:
     return compile_path(text) if text else None
+
+
+def lacking(document: Value, missing: NotFound) -> SourceError:
+    """The error for a document that does not have what a path leads to.
+
+    An array without elements may fill; a name that is not there will not come by itself.
+    """
+    kind = unavailable if missing.is_empty_array else refused
+    return explain(document, kind(missing.text))
 
 
 def read_price(value: Value, *, exponent: int = 0) -> FixedPoint:
