@@ -5,20 +5,27 @@ comes after that.
 """
 
 import os
+import resource
 import sys
+import time
 
+from enclave.domain.errors import ConfigError
 from enclave.hardening import enter_clean_process, harden, load_prctl
+from enclave.log import Log, public_text
 
 if __name__ == "__main__":
-    enter_clean_process(os.environ, sys.argv[1:], flags=sys.flags, replace=os.execve)
+    try:
+        enter_clean_process(os.environ, sys.argv[1:], flags=sys.flags, replace=os.execve)
+        harden(prctl=load_prctl(), limit=resource.setrlimit)
+    except ConfigError as error:
+        Log(sys.stderr, time.monotonic).error("not_hardened", message=public_text(error))
+        sys.exit(2)
 
 import argparse
 import asyncio
 import hashlib
 import json
-import resource
 import signal
-import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -28,11 +35,9 @@ from pathlib import Path
 from enclave import VERSION
 from enclave.attesters.base import Attester
 from enclave.attesters.simulated import SimulatedAttester, measure
-from enclave.domain.errors import ConfigError
 from enclave.domain.evidence import TeeKind
 from enclave.egress import Egress
 from enclave.keys import Keys, libsecp256k1
-from enclave.log import Log, public_text
 from enclave.operations import Identity, Operations
 from enclave.round import Rounds
 from enclave.service import Service
@@ -141,8 +146,8 @@ def main(arguments: Sequence[str], *, log: Log) -> int:
     # The one task boundary: whatever was not foreseen ends the process. Values may be secret, so
     # only the kind and the place are logged.
     except Exception as error:  # noqa: BLE001  # the boundary itself
-        for leaf in _leaves(error):
-            log.error("fault", error=type(leaf).__name__, place=_place(leaf))
+        for kind, place in describe_faults(error):
+            log.error("fault", error=kind, place=place)
         return EXIT_FAULT
     return EXIT_OK
 
@@ -243,21 +248,16 @@ def _say_listening(settings: Settings, keys: Keys) -> None:
     print(json.dumps(line), flush=True)  # noqa: T201  # the host waits for it
 
 
-def _leaves(error: BaseException) -> Iterator[BaseException]:
-    """The exceptions inside groups."""
+def describe_faults(error: BaseException) -> Iterator[tuple[str, str]]:
+    """Kind and place (file and line) of every exception inside groups."""
     if isinstance(error, BaseExceptionGroup):
         for inner in error.exceptions:
-            yield from _leaves(inner)
-    else:
-        yield error
-
-
-def _place(error: BaseException) -> str:
-    """File and line that raised."""
+            yield from describe_faults(inner)
+        return
     frames = traceback.extract_tb(error.__traceback__)
-    return f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "unknown"
+    place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "unknown"
+    yield type(error).__name__, place
 
 
 if __name__ == "__main__":
-    harden(prctl=load_prctl(), limit=resource.setrlimit)
     sys.exit(main(sys.argv[1:], log=Log(sys.stderr, time.monotonic)))

@@ -141,6 +141,11 @@ class Listener:
             with suppress(OSError):
                 os.unlink(self._target)
 
+    @property
+    def open(self) -> int:
+        """Connections open now."""
+        return self._open
+
     async def run(self, serve: Callable[[FrameChannel], Awaitable[None]]) -> None:
         """Accept until cancelled; an exception of `serve` ends it.
 

@@ -155,7 +155,7 @@ async def test_an_old_round_is_not_signed() -> None:
     await world.operations.load(Load((BTC,)))
     round_id = await world.round()
     world.clock.now += 11
-    with pytest.raises(RequestRefused, match="is 11.0 s old"):
+    with pytest.raises(RequestRefused, match=r"is 11\.0 s old"):
         await world.sign(round_id)
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from enclave.domain.errors import ConfigError, ProtocolError, QuorumNotReached
 from enclave.domain.wire import Done, Health, HealthResult, Shutdown, to_map
-from enclave.service import Service
+from enclave.service import Handler, Service
 from tests.fakes.process import FakeChannel, MemoryLog
 
 COUNTS = HealthResult(uptime_s=1, rounds=2, reports=3, feeds=4, connections=5)
@@ -20,7 +20,7 @@ class World:
         self.seen: list[object] = []
         self.stops = 0
         self.log = MemoryLog()
-        handlers = {"health": self.health, "shutdown": self.shutdown}
+        handlers: dict[str, Handler] = {"health": self.health, "shutdown": self.shutdown}
         self.service = Service(handlers, stop=self.stop, log=self.log)
 
     async def health(self, request: Health) -> object:

@@ -178,7 +178,7 @@ def test_marks_are_bounded_by_refusing_never_by_forgetting() -> None:
             part = feeds[start : start + 1_000]
             sign(signer, *map(answer, part), hub=hub.to_bytes(20), feed_list=feeds)
     left = MAX_MARKS - per_hub * (MAX_HUBS - 1)
-    last = {"hub": (MAX_HUBS - 1).to_bytes(20)}
+    last: dict[str, Any] = {"hub": (MAX_HUBS - 1).to_bytes(20)}
     feeds = tuple(b"\xff" + number.to_bytes(31) for number in range(left + 1))
     sign(signer, *map(answer, feeds[:left]), feed_list=feeds, **last)
     with pytest.raises(RequestRefused, match=f"{MAX_MARKS + 1} feeds of hubs"):

@@ -47,17 +47,16 @@ def definition(
     **changes: Any,
 ) -> bytes:
     """Canonical bytes of BTC/USD at 8 decimals with sources a, b and c."""
-    return encode_definition(
-        {
-            "schema": "feed/1",
-            "base": "BTC",
-            "quote": "USD",
-            "decimals": "8",
-            "rounding": "half-even",
-            "deviation_bps": "50",
-            "heartbeat_s": "3600",
-            "aggregation": rules or aggregation(),
-            "sources": list(sources or [source(name) for name in "abc"]),
-            **changes,
-        }
-    )
+    fields: dict[str, Any] = {
+        "schema": "feed/1",
+        "base": "BTC",
+        "quote": "USD",
+        "decimals": "8",
+        "rounding": "half-even",
+        "deviation_bps": "50",
+        "heartbeat_s": "3600",
+        "aggregation": rules or aggregation(),
+        "sources": list(sources or [source(name) for name in "abc"]),
+        **changes,
+    }
+    return encode_definition(fields)
