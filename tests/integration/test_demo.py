@@ -1,0 +1,105 @@
+"""`oracle demo` as a newcomer calls it."""
+
+import asyncio
+import json
+import signal
+import sys
+from asyncio.subprocess import PIPE, Process
+
+import pytest
+
+from oracle.feeds.catalogue import load_catalogue
+from tests.integration.processes import adopting_orphans, command_line, descendants, left_behind
+
+DEMO = (sys.executable, "-m", "oracle", "demo")
+
+
+async def start(*arguments: str) -> Process:
+    return await asyncio.create_subprocess_exec(*DEMO, *arguments, stdout=PIPE, stderr=PIPE)
+
+
+async def line_with(process: Process, text: str) -> str:
+    """Read the demo's progress up to a line that holds the text."""
+    assert process.stderr is not None
+    async with asyncio.timeout(40):
+        async for line in process.stderr:
+            if text in line.decode():
+                return line.decode()
+    raise AssertionError(f"the demo ended without saying {text!r}")
+
+
+async def test_every_round_lands_and_every_consumer_reads_what_was_signed() -> None:
+    process = await start("--rounds", "2", "--output", "json")
+    stdout, stderr = await process.communicate()
+    assert process.returncode == 0, stderr.decode()
+    shown = json.loads(stdout)
+    assert shown["ok"]
+    assert "EMULATED" in shown["notice"]
+    assert "EMULATED" in stderr.decode()
+    assert shown["signer"]["tee"] == "TDX"
+    assert shown["signer"]["tier"] == "DEV"
+    ids = {f"0x{feed.feed_id.hex()}" for feed in load_catalogue().values()}
+    assert len(shown["rounds"]) == 2
+    for each in shown["rounds"]:
+        assert each["landed"]
+        assert each["gas_used"] > 0
+        assert {feed["feed_id"] for feed in each["feeds"]} == ids
+        for feed in each["feeds"]:
+            assert feed["consumer_reads"] == feed["answer"] != ""
+            assert feed["sources_used"] == feed["sources_asked"] >= 3
+    assert shown["rounds"][0]["transaction"] != shown["rounds"][1]["transaction"]
+
+
+async def test_the_table_shows_signer_feeds_and_readings_of_an_sgx_enclave() -> None:
+    process = await start("--rounds", "1", "--tee", "sgx", "--feeds", "btc-usd,btc-eth")
+    stdout, stderr = await process.communicate()
+    assert process.returncode == 0, stderr.decode()
+    text = stdout.decode()
+    assert "EMULATED" in text
+    assert "TEE SGX (emulated)" in text
+    for pair in ("BTC/USD", "USDT/USD", "BTC/ETH"):
+        assert pair in text
+    assert text.count("equal") == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (("--feeds", "btc-usd,nonsense"), "error: feed 'nonsense' is unknown"),
+        (("--anvil", "/nonexistent"), "error: anvil is not at /nonexistent: run scripts/setup"),
+    ],
+)
+async def test_what_cannot_start_is_said_in_one_line(arguments: tuple[str, ...], line: str) -> None:
+    process = await start("--rounds", "1", *arguments)
+    _, stderr = await process.communicate()
+    assert process.returncode == 2
+    assert line in stderr.decode()
+    assert "Traceback" not in stderr.decode()
+
+
+@pytest.mark.parametrize("moment", ["starting chain", "starting the node", "round 1"])
+async def test_ctrl_c_leaves_no_process_behind(moment: str) -> None:
+    with adopting_orphans() as before:
+        process = await start("--feeds", "usdt-usd")
+        await line_with(process, moment)
+        process.send_signal(signal.SIGINT)
+        async with asyncio.timeout(10):
+            _, stderr = await process.communicate()
+        assert process.returncode == (0 if moment == "round 1" else 130)
+        assert "Traceback" not in stderr.decode()
+        assert left_behind(before) == []
+
+
+async def test_a_killed_demo_takes_its_processes_with_it() -> None:
+    with adopting_orphans() as before:
+        process = await start("--feeds", "usdt-usd")
+        await line_with(process, "round 1")
+        running = " ".join(command_line(found) for found in descendants(process.pid))
+        for part in ("anvil", "oracle.devnet.price_sources", "oracle.devnet.silicon", "-m enclave"):
+            assert part in running
+        process.kill()
+        await process.communicate()
+        async with asyncio.timeout(10):
+            while left := left_behind(before):
+                await asyncio.sleep(0.05)
+        assert left == []
