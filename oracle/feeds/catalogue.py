@@ -2,8 +2,8 @@
 
 The TOML form writes every field; nothing is filled in, so that what one reads is what is hashed.
 It differs from the canonical form in two ways: numbers are TOML integers (floats are refused), and
-`by` may name a file beside this one (`by = "usdt-usd"` is `usdt-usd.toml`), which becomes the id
-of the feed in it.
+`by` may name a file beside this one, or else of the catalogue (`by = "usdt-usd"` is
+`usdt-usd.toml`), which becomes the id of the feed in it.
 """
 
 import tomllib
@@ -43,7 +43,7 @@ class Feed:
 
 
 def load_feed(path: Path) -> Feed:
-    """Read one definition; the files that it converts by are read from the same folder.
+    """Read one definition, and the files that it converts by.
 
     Raises:
         ConfigError: Names the file and the field, what was seen and what is wanted.
@@ -154,7 +154,11 @@ def _name_conversions(definition: Json, path: Path, above: tuple[Path, ...]) -> 
 
 
 def _sibling(name: str, path: Path, above: tuple[Path, ...]) -> Feed:
-    sibling = path.with_name(f"{name}.toml") if Path(name).name == name else None
-    if sibling is None or not sibling.is_file():
-        raise ConfigError(f"{path}: by = {name!r}, wanted 0x… or the name of a file beside it")
-    return _load(sibling, above)
+    places = (path.parent, FOLDER) if Path(name).name == name else ()
+    for place in places:
+        sibling = place / f"{name}.toml"
+        if sibling.is_file():
+            return _load(sibling, above)
+    raise ConfigError(
+        f"{path}: by = {name!r}, wanted 0x…, a file beside it or a feed of the catalogue"
+    )
