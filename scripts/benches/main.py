@@ -1,0 +1,64 @@
+"""Command line of `scripts/bench`."""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+
+import node
+from rows import Row
+
+from oracle.telemetry.logging import configure_logging
+
+BENCHES = {"node": node.run}
+
+
+def main() -> int:
+    """Run the named benches (all by default), print their rows, say whether every target is met."""
+    parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHES)}")
+    parser.add_argument("--output", choices=("table", "json"), default="table")
+    options = parser.parse_args()
+    unknown = sorted(set(options.names) - BENCHES.keys())
+    if unknown:
+        parser.error(f"unknown bench {unknown[0]!r}, wanted one of {', '.join(BENCHES)}")
+    configure_logging(sys.stderr, level="warning", style="text")
+    rows = list(_progress(options.names or list(BENCHES)))
+    print(_json(rows) if options.output == "json" else _table(rows))
+    return 0 if all(row.ok for row in rows) else 1
+
+
+def _progress(names: list[str]) -> Iterator[Row]:
+    for name in names:
+        for row in BENCHES[name]():
+            print(f"{name}: {row.name}: {row.value} {row.unit}", file=sys.stderr, flush=True)
+            yield row
+
+
+def _json(rows: list[Row]) -> str:
+    return json.dumps(
+        [
+            {
+                "name": row.name,
+                "value": str(row.value),
+                "unit": row.unit,
+                "target": str(row.target),
+                "ok": row.ok,
+            }
+            for row in rows
+        ],
+        indent=2,
+    )
+
+
+def _table(rows: list[Row]) -> str:
+    lines = ["| figure | value | unit | target | ok |", "| --- | ---: | --- | ---: | --- |"]
+    lines += [
+        f"| {row.name} | {row.value} | {row.unit} | ≤ {row.target} | {'yes' if row.ok else 'NO'} |"
+        for row in rows
+    ]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
