@@ -165,6 +165,12 @@ class Relay(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
+        """Open a stream to the target and return its ticket.
+
+        Raises:
+            SourceUnavailable: The relay or the target cannot be reached now.
+            SourceMalformed: The relay refuses the target.
+        """
         stream = await self._dial(f"{host}:{port}".encode("ascii"))
         ticket = str(stream.fileno())
         self._ready[ticket] = stream
