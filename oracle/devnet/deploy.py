@@ -14,7 +14,6 @@ from oracle.devnet.artifacts import created_address, creation_code
 
 #: Gas offered with each deployment transaction; the local chain does not mind what is left over.
 _GAS = 15_000_000
-_OPERATOR_WEI = 10 * 10**18
 #: Blocks that a registration's reference block may lie back; the most the history contract serves.
 _MAX_REF_BLOCKS = 8_191
 _HUB_MAX_AGE_S = 60
@@ -33,7 +32,8 @@ class Plan:
 
     Attributes:
         definitions: Canonical feed definitions in the order of their index.
-        operator: Address that gets the only seat and some money, 20 bytes.
+        operator: Address that gets the only seat, 20 bytes.
+        operator_wei: What it holds at first.
         image_id: The enclave image to approve, 32 bytes; `None` approves none.
         tee: Platform of that image.
         build_digest: What the approval states as the build's digest, 32 bytes.
@@ -43,6 +43,7 @@ class Plan:
 
     definitions: tuple[bytes, ...]
     operator: bytes
+    operator_wei: int
     image_id: bytes | None
     tee: TeeKind
     build_digest: bytes
@@ -75,11 +76,13 @@ class Deployment:
 
     Attributes:
         governance: The deployer; it governs everything here.
+        operator: Has the only seat.
         contracts: Contract name -> address, for those that exist once.
         feeds: By index in the hub.
     """
 
     governance: bytes
+    operator: bytes
     contracts: Mapping[str, bytes]
     feeds: tuple[FeedContracts, ...]
 
@@ -125,9 +128,9 @@ async def deploy(chain: Anvil, plan: Plan) -> Deployment:
     contracts = _contracts(batch, plan)
     _policies(batch, contracts, plan)
     feeds = tuple(_feed(batch, contracts["FeedHub"], canonical) for canonical in plan.definitions)
-    await chain.call("anvil_setBalance", _hex(plan.operator), hex(_OPERATOR_WEI))
+    await chain.call("anvil_setBalance", _hex(plan.operator), hex(plan.operator_wei))
     await _mine(chain, batch)
-    return Deployment(sender, contracts, feeds)
+    return Deployment(sender, plan.operator, contracts, feeds)
 
 
 def _contracts(batch: _Batch, plan: Plan) -> dict[str, bytes]:

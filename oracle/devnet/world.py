@@ -51,6 +51,7 @@ class WorldOptions:
         block_time_s: Seconds between blocks; `None` mines each transaction at once.
         anvil: The native program.
         approve_image: Whether governance has approved the enclave's image.
+        operator_wei: What the account that pays gas holds at first.
     """
 
     tee: TeeKind
@@ -59,6 +60,7 @@ class WorldOptions:
     block_time_s: int | None = 1
     anvil: Path = DEFAULT_ANVIL
     approve_image: bool = True
+    operator_wei: int = 10 * 10**18
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +134,7 @@ def _plan(
     return Plan(
         definitions=options.definitions,
         operator=operator,
+        operator_wei=options.operator_wei,
         image_id=image_id if options.approve_image else None,
         tee=options.tee,
         build_digest=build_digest,

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from enclave.domain.evidence import TeeKind
-from oracle.config import Config
 from oracle.daemon import Daemon, Event, every_answer
 from oracle.daemon.tasks import leading_error
 from oracle.devnet.world import TlsSources, World, WorldOptions, world
@@ -64,7 +63,7 @@ async def running_node(
     settings: dict[str, dict[str, Any]] | None = None,
     listed: Sequence[Feed] | None = None,
     approve_image: bool = True,
-    change: Callable[[Config, World], Config] = lambda config, _: config,
+    operator_wei: int = 10**18,
 ) -> AsyncIterator[Node]:
     """A node that reports every answer, on a chain that mines each transaction at once.
 
@@ -75,7 +74,7 @@ async def running_node(
         settings: Sections of the configuration.
         listed: Feeds that the hub lists; the same unless given.
         approve_image: Whether governance has approved the enclave's image.
-        change: Last word on the configuration.
+        operator_wei: What the account that pays gas holds at first.
     """
     options = WorldOptions(
         tee=tee,
@@ -83,11 +82,12 @@ async def running_node(
         settings={"daemon": {"poll_s": 0.5, "restart_max_s": 2.0}} | (settings or {}),
         block_time_s=None,
         approve_image=approve_image,
+        operator_wei=operator_wei,
     )
     async with world(options, sources) as local:
         events = Events()
         daemon = Daemon(
-            change(local.config, local),
+            local.config,
             feeds,
             resolve=local.resolve,
             schedule=every_answer,
