@@ -13,7 +13,7 @@ import {IImagePolicy, ImageApproval} from "contracts/interfaces/IImagePolicy.sol
 import {ISignerSet} from "contracts/interfaces/ISignerSet.sol";
 import {BlockHistory} from "contracts/libraries/BlockHistory.sol";
 import {TeeKind, Tier} from "contracts/types/Tee.sol";
-import {FakeSignerSet} from "./fakes/FakeSignerSet.sol";
+import {CountingSignerSet} from "./fakes/CountingSignerSet.sol";
 import {DcapFixture} from "./DcapFixture.sol";
 
 /// @notice Registrations whose evidence, report data and signature were made in Python.
@@ -25,7 +25,7 @@ contract AttestationRegistryDcapTest is DcapFixture {
 
     function setUp() external {
         load();
-        ISignerSet signerSet = ISignerSet(address(new FakeSignerSet()));
+        ISignerSet signerSet = ISignerSet(address(new CountingSignerSet()));
         policy = new ImagePolicy(address(this), address(this), 0, signerSet);
         vm.prank(vm.parseJsonAddress(json, ".registration.sgx0.deployer"));
         registry = new AttestationRegistry(

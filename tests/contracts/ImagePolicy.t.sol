@@ -6,19 +6,19 @@ import {IGoverned} from "contracts/interfaces/IGoverned.sol";
 import {IImagePolicy, ImageApproval, ImageInfo} from "contracts/interfaces/IImagePolicy.sol";
 import {ISignerSet} from "contracts/interfaces/ISignerSet.sol";
 import {TeeKind} from "contracts/types/Tee.sol";
-import {FakeSignerSet} from "./fakes/FakeSignerSet.sol";
+import {CountingSignerSet} from "./fakes/CountingSignerSet.sol";
 import {Test} from "./Vm.sol";
 
 contract ImagePolicyTest is Test {
     address private constant GUARDIAN = address(0x6a);
     bytes32 private constant IMAGE = keccak256("an image");
 
-    FakeSignerSet private signerSet;
+    CountingSignerSet private signerSet;
     ImagePolicy private policy;
 
     function setUp() external {
         vm.warp(1_900_000_000);
-        signerSet = new FakeSignerSet();
+        signerSet = new CountingSignerSet();
         policy = new ImagePolicy(address(this), GUARDIAN, 0, ISignerSet(address(signerSet)));
     }
 

@@ -9,7 +9,7 @@ import {IGoverned} from "contracts/interfaces/IGoverned.sol";
 import {IImagePolicy, ImageApproval} from "contracts/interfaces/IImagePolicy.sol";
 import {ISignerSet} from "contracts/interfaces/ISignerSet.sol";
 import {TeeKind, Tier} from "contracts/types/Tee.sol";
-import {FakeSignerSet} from "./fakes/FakeSignerSet.sol";
+import {CountingSignerSet} from "./fakes/CountingSignerSet.sol";
 import {FakeVerifier} from "./fakes/FakeVerifier.sol";
 import {Test} from "./Vm.sol";
 
@@ -24,7 +24,7 @@ abstract contract RegistrySetup is Test {
     uint64 internal constant WINDOW = 100;
     uint64 internal constant HEIGHT = 1_000_000;
 
-    FakeSignerSet internal signerSet;
+    CountingSignerSet internal signerSet;
     ImagePolicy internal policy;
     AttestationRegistry internal registry;
     address internal signer;
@@ -35,7 +35,7 @@ abstract contract RegistrySetup is Test {
         vm.warp(1_900_000_000);
         vm.roll(HEIGHT);
         signer = vm.addr(KEY);
-        signerSet = new FakeSignerSet();
+        signerSet = new CountingSignerSet();
         policy = new ImagePolicy(address(this), GUARDIAN, 0, ISignerSet(address(signerSet)));
         registry = new AttestationRegistry(
             address(this), GUARDIAN, 0, policy, ISignerSet(address(signerSet)), WINDOW
