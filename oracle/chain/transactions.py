@@ -147,13 +147,14 @@ class EvmSubmitter:
                 await asyncio.sleep(self._policy.receipt_poll_s)
                 try:
                     receipt = await self._find_receipt(transaction, attempts)
-                    if receipt is not None:
-                        return await self._finish(transaction, receipt)
-                    sightings = sightings + 1 if await self._is_nonce_used(transaction) else 0
+                    is_used = receipt is None and await self._is_nonce_used(transaction)
                 except ChainError as error:
                     # Nothing is known; the pool has logged the endpoints and rests them.
                     log.debug("receipt_unknown", error=str(error))
                     continue
+                if receipt is not None:
+                    return await self._finish(transaction, receipt)
+                sightings = sightings + 1 if is_used else 0
                 if sightings >= _FOREIGN_SIGHTINGS:
                     await self._give_up(transaction)
                 if loop.time() >= deadline:

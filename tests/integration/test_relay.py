@@ -35,7 +35,7 @@ async def _source(handler: Handler = _echo) -> AsyncIterator[int]:
     server.close()
     for writer in writers:
         writer.transport.abort()
-    while any(task.get_coro().__name__ == "serve" for task in asyncio.all_tasks()):
+    while any(getattr(task.get_coro(), "__name__", "") == "serve" for task in asyncio.all_tasks()):
         await asyncio.sleep(0)
 
 
@@ -79,7 +79,7 @@ async def test_a_reader_that_lags_pauses_the_source_instead_of_filling_memory(pa
 
     async def flood(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal sent
-        for _ in range(2_000):
+        for _piece in range(2_000):
             writer.write(bytes(65_536))
             await writer.drain()
             sent += 65_536

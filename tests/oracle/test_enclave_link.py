@@ -1,4 +1,4 @@
-"""The link against a scripted peer: every way of not answering ends the connection, none hangs it."""
+"""The link against a scripted peer: every way of not answering ends the connection."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -14,7 +14,9 @@ from oracle import enclave_link
 from oracle.enclave_link import EnclaveClient, EnclaveLost, parse_address, refusal_error
 
 Peer = Callable[[dict[str, Any], asyncio.StreamWriter], Awaitable[None]]
-HELLO = wire.HelloResult(1, "0.1.0", b"\x11" * 20, b"\x22" * 32, 2, "simulated", bytes(32), ("a/1",))
+HELLO = wire.HelloResult(
+    1, "0.1.0", b"\x11" * 20, b"\x22" * 32, 2, "simulated", bytes(32), ("a/1",)
+)
 
 
 @asynccontextmanager
@@ -107,7 +109,9 @@ async def test_calls_of_several_tasks_get_their_own_answers(path: Path) -> None:
     assert all(task.result() == (asked,) for asked, task in calls.items())
 
 
-async def test_a_refusal_is_the_error_of_that_name_and_leaves_the_connection_open(path: Path) -> None:
+async def test_a_refusal_is_the_error_of_that_name_and_leaves_the_connection_open(
+    path: Path,
+) -> None:
     error = {"type": "QuorumNotReached", "message": "seen 2, wanted 3", "retry": True}
     async with _connected(path, _answer({"error": error})) as client:
         for _ in range(2):

@@ -65,9 +65,7 @@ def test_all_due_feeds_come_together_in_the_given_order() -> None:
     )
 
 
-@given(
-    answer=st.integers(1, 2**62), landed=st.integers(1, 2**62), bps=st.integers(1, 10_000)
-)
+@given(answer=st.integers(1, 2**62), landed=st.integers(1, 2**62), bps=st.integers(1, 10_000))
 def test_due_by_deviation_exactly_if_the_move_reaches_the_share(
     answer: int, landed: int, bps: int
 ) -> None:

@@ -131,9 +131,7 @@ def test_every_fault_gets_its_own_line(tmp_path: Path) -> None:
         ("[enclave]", "[enclave", "not TOML"),
     ],
 )
-def test_a_wrong_value_says_what_is_wanted(
-    tmp_path: Path, old: str, new: str, wanted: str
-) -> None:
+def test_a_wrong_value_says_what_is_wanted(tmp_path: Path, old: str, new: str, wanted: str) -> None:
     assert old in GOOD
     assert wanted in _fault(tmp_path, GOOD.replace(old, new))
 

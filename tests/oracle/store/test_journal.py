@@ -11,7 +11,7 @@ import pytest
 
 from oracle.store import JournalError, JournalLocked, open_journal, read_summary
 
-WHO = {"chain_id": 31_337, "submitter": "0xA"}
+WHO: dict[str, Any] = {"chain_id": 31_337, "submitter": "0xA"}
 FORM: dict[str, Any] = {
     "hash_": b"\x01" * 32,
     "raw": b"raw",
@@ -102,7 +102,7 @@ async def test_reopening_takes_finished_transactions_from_a_nonce_on(path: Path)
 
 
 async def test_a_signer_is_known_by_its_evidence(path: Path) -> None:
-    where = {"chain_id": 1, "registry": "0xR"}
+    where: dict[str, Any] = {"chain_id": 1, "registry": "0xR"}
     async with open_journal(path) as journal:
         await journal.add_evidence(**where, signer="0xS", ref_block=9, evidence=b"e")
         assert await journal.has_signer(**where, signer="0xS")
@@ -111,7 +111,13 @@ async def test_a_signer_is_known_by_its_evidence(path: Path) -> None:
 
 
 async def test_a_report_is_kept_once(path: Path) -> None:
-    report = {"chain_id": 1, "hub": "0xH", "observed_at": 9, "signer": "0xS", "report": b"r"}
+    report: dict[str, Any] = {
+        "chain_id": 1,
+        "hub": "0xH",
+        "observed_at": 9,
+        "signer": "0xS",
+        "report": b"r",
+    }
     async with open_journal(path) as journal:
         await journal.add_report(**report)
         await journal.add_report(**report)
@@ -181,7 +187,7 @@ async def test_a_journal_of_a_newer_version_is_refused(path: Path) -> None:
 
 async def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(JournalError, match="journal .*file/oracle.db: "):
+    with pytest.raises(JournalError, match=r"journal .*file/oracle\.db: "):
         async with open_journal(tmp_path / "file" / "oracle.db"):
             raise AssertionError
 
