@@ -29,6 +29,7 @@ _EXPLAINS = re.compile(
 )
 #: Names whose whole content explains.
 _HOLDS_ERRORS = re.compile(r".*error.*|errs?", re.ASCII)
+_SERVER_ERROR = re.compile(r"5[0-9]{2}", re.ASCII)
 _CODE = re.compile(r".*code|status", re.ASCII)
 _FINE = frozenset(("", "0", "ok", "success", "none", "null", "false"))
 
@@ -151,5 +152,5 @@ def _status_words(code: str) -> Iterator[str]:
     """The words for a code in the body that repeats an HTTP status worth retrying."""
     if code in ("418", "429"):
         yield "rate limit"
-    elif len(code) == 3 and code.isascii() and code.isdigit() and code >= "500":
+    elif _SERVER_ERROR.fullmatch(code):
         yield "server error"

@@ -14,9 +14,9 @@ _EPOCH = {"s": 0, "ms": -3, "us": -6, "ns": -9}
 FORMATS = (*_EPOCH, "iso8601", "utc", "date")
 
 _DATE = r"([0-9]{4})-([0-9]{2})-([0-9]{2})"
-_CLOCK = r"[T ]([0-9]{2}):([0-9]{2}):([0-9]{2})(?:[.,][0-9]{1,9})?"
+_CLOCK = r"[T ]([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:[.,][0-9]{1,9})?)?"
 _CALENDAR = {
-    "iso8601": re.compile(_DATE + _CLOCK + r"(?:[Zz]|([+-])([0-9]{2}):?([0-9]{2}))", re.ASCII),
+    "iso8601": re.compile(_DATE + _CLOCK + r"(?:[Zz]|([+-])([0-9]{2})(?::?([0-9]{2}))?)", re.ASCII),
     "utc": re.compile(_DATE + _CLOCK, re.ASCII),
     "date": re.compile(_DATE, re.ASCII),
 }
@@ -53,6 +53,7 @@ def _calendar_seconds(text: str, form: str) -> int:
     match = _CALENDAR[form].fullmatch(text[:64])
     if match is None:
         raise refused(f"time is not of the form {form}")
+    # Parts that the form or the text does not have count as zero.
     year, month, day, hour, minute, second, sign, *offset = (*match.groups("0"), *("0",) * 6)[:9]
     try:
         moment = datetime(

@@ -243,7 +243,7 @@ def time_format(text: str) -> str:
         return "s" if digits <= 10 else "ms" if digits <= 13 else "us" if digits <= 16 else "ns"
     if re.fullmatch(r"\d{4}-\d\d-\d\d", text):
         return "date"
-    return "iso8601" if re.search(r"(Z|[+-]\d\d:?\d\d)$", text[10:]) else "utc"
+    return "iso8601" if re.search(r"(Z|[+-]\d\d(:?\d\d)?)$", text[10:]) else "utc"
 
 
 def seconds(text: str) -> int:

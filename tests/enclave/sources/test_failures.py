@@ -81,6 +81,8 @@ def test_an_explanation_that_lasts_is_malformed(body: bytes, text: str) -> None:
         b'{"error": false}',
         b'{"code": "-1121"}',
         b'{"code": 12345}',
+        b'{"code": 600}',
+        b'{"status": "5500"}',
         '{"code": "５００"}'.encode(),
         b'{"name": "rate limit"}',
         b'[{"name": "rate limit"}]',
