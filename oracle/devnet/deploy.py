@@ -33,22 +33,22 @@ class Plan:
     Attributes:
         definitions: Canonical feed definitions in the order of their index.
         operator: Address that gets the only seat, 20 bytes.
-        operator_wei: What it holds at first.
         image_id: The enclave image to approve, 32 bytes; `None` approves none.
         tee: Platform of that image.
         build_digest: What the approval states as the build's digest, 32 bytes.
         anchor: Constructor arguments of the verifier: the vendor's root and quoting enclaves.
         reseat_interval_s: Least time between two changes of a seat.
+        operator_wei: What the operator holds at first.
     """
 
     definitions: tuple[bytes, ...]
     operator: bytes
-    operator_wei: int
     image_id: bytes | None
     tee: TeeKind
     build_digest: bytes
     anchor: tuple[Any, Any]
     reseat_interval_s: int
+    operator_wei: int = 10 * 10**18
 
 
 @dataclass(frozen=True, slots=True)

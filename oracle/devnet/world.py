@@ -14,7 +14,7 @@ from eth_account import Account
 
 from enclave.domain.evidence import TeeKind
 from enclave.domain.report import keccak256
-from oracle.config import Config, build_config
+from oracle.config import Config, load_config
 from oracle.devnet.anvil import CHAIN_ID, DEFAULT_ANVIL, Anvil, anvil
 from oracle.devnet.deploy import Deployment, Plan, deploy
 from oracle.devnet.silicon.vendor import VendorConstants, measure_enclave, predict_image_id
@@ -68,15 +68,15 @@ class World:
     """A running world without its node.
 
     Attributes:
-        folder: Private directory; goes with the world.
+        config_file: The node's `oracle.toml`, in a private directory that goes with the world.
         chain: Client of the local chain.
         deployment: Addresses.
-        config: The node's configuration.
+        config: What is in the file.
         resolve: `host:port` -> what the relay dials instead; empty: the real ones.
         image_id: Image that the enclave will attest, 32 bytes.
     """
 
-    folder: Path
+    config_file: Path
     chain: Anvil
     deployment: Deployment
     config: Config
@@ -108,9 +108,11 @@ async def world(options: WorldOptions, sources: TlsSources | None) -> AsyncItera
         plan = _plan(options, vendor, operator, image_id, keccak256(measurement))
         deployment = await deploy(chain, plan)
         await _set_pace(chain, options.block_time_s)
-        values = _settings(options, sources, chain, deployment, socket) | {"keys": keys}
-        config = build_config(values, base=folder, source="devnet")
-        yield World(folder, chain, deployment, config, _resolve(sources), image_id)
+        sections = _settings(options, sources, chain, deployment, socket) | {"keys": keys}
+        config_file = folder / "oracle.toml"
+        await asyncio.to_thread(config_file.write_text, _to_toml(sections))
+        config = load_config(config_file)
+        yield World(config_file, chain, deployment, config, _resolve(sources), image_id)
 
 
 async def _set_pace(chain: Anvil, block_time_s: int | None) -> None:
@@ -182,6 +184,15 @@ def _settings(
     for section, values in options.settings.items():
         sections[section] = sections.get(section, {}) | dict(values)
     return sections
+
+
+def _to_toml(sections: Mapping[str, Mapping[str, Any]]) -> str:
+    """Sections of text, numbers and lists of text; JSON spells these as TOML does."""
+    lines = []
+    for section, values in sections.items():
+        lines.append(f"[{section}]")
+        lines += [f"{key} = {json.dumps(value)}" for key, value in values.items()]
+    return "\n".join(lines) + "\n"
 
 
 def _resolve(sources: TlsSources | None) -> dict[str, tuple[str, int]]:
