@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from enclave.domain.errors import QuorumNotReached, SourceMalformed, SourceUnavailable
 
@@ -40,6 +41,8 @@ class Stamp:
     age_s: int
 
 
+# The replies of one round share a few dates.
+@lru_cache(maxsize=64)
 def parse_date(text: str) -> int:
     """Read an HTTP date, seconds since the epoch.
 
