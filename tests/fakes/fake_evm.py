@@ -59,7 +59,7 @@ class FakeEvm:
         is_lost = self.fails.get(method, 0) > 0
         if is_lost:
             self.fails[method] -= 1
-            if method == "ethsend_raw" and self.accepts_failing_sends:
+            if method == "eth_sendRawTransaction" and self.accepts_failing_sends:
                 self._send(params[0])
             raise ChainError(f"{method}: endpoint 1 of 1: not reachable")
         answers = {

@@ -56,7 +56,7 @@ async def test_a_call_is_sent_once_and_its_receipt_comes_back(
     async with _journal(tmp_path) as journal:
         receipt = await _submitter(evm, journal, key).send(CALL)
     assert receipt.is_success
-    assert evm.calls.count("ethsend_raw") == 1
+    assert evm.calls.count("eth_sendRawTransaction") == 1
     row = read_summary(tmp_path / "oracle.db")["last"][0]
     assert (row["state"], row["nonce"], row["gas_used"]) == ("mined", 0, 50_000)
 
@@ -96,7 +96,7 @@ async def test_a_refused_call_is_never_sent_and_names_the_check(
         with pytest.raises(CallReverted, match=r"submit refused: FeedHub_NotLive\(\)") as caught:
             await _submitter(evm, journal, key).send(CALL)
     assert caught.value.name == "FeedHub_NotLive"
-    assert "ethsend_raw" not in evm.calls
+    assert "eth_sendRawTransaction" not in evm.calls
     assert read_summary(tmp_path / "oracle.db")["transactions"] == {}
 
 
@@ -154,7 +154,7 @@ async def test_the_gas_limit_has_a_margin_and_a_maximum(tmp_path: Path, key: Sub
 
 async def test_a_lost_reply_to_a_send_is_not_a_failure(tmp_path: Path, key: SubmitterKey) -> None:
     """The node took it; only the answer was lost."""
-    evm = FakeEvm(fails={"ethsend_raw": 1}, accepts_failing_sends=True)
+    evm = FakeEvm(fails={"eth_sendRawTransaction": 1}, accepts_failing_sends=True)
     async with _journal(tmp_path) as journal, asyncio.TaskGroup() as tasks:
         sending = tasks.create_task(_submitter(evm, journal, key).send(CALL))
         await _until(lambda: bool(evm.pool))
@@ -166,7 +166,7 @@ async def test_a_lost_reply_to_a_send_is_not_a_failure(tmp_path: Path, key: Subm
 async def test_a_send_that_never_arrived_is_sent_again_for_a_higher_fee(
     tmp_path: Path, key: SubmitterKey
 ) -> None:
-    evm = FakeEvm(fails={"ethsend_raw": 1})
+    evm = FakeEvm(fails={"eth_sendRawTransaction": 1})
     async with _journal(tmp_path) as journal:
         submitter = _submitter(evm, journal, key, confirm_timeout_s=0.02)
         receipt = await submitter.send(CALL)
