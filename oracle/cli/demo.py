@@ -31,6 +31,7 @@ from oracle.cli.outcome import ExitStatus, ends_with_status
 from oracle.daemon import Daemon, every_answer
 from oracle.daemon.tasks import leading_error
 from oracle.devnet.anvil import DEFAULT_ANVIL
+from oracle.devnet.deploy import read_price
 from oracle.devnet.price_sources import price_sources
 from oracle.devnet.world import TlsSources, World, WorldOptions, world
 from oracle.feeds.catalogue import Feed, load_catalogue, select
@@ -229,7 +230,10 @@ async def _follow(options: DemoOptions, local: World, stage: Stage) -> None:
     def is_sandboxed() -> bool:
         return daemon.state.signer.is_sandboxed
 
-    watch = Watch(local.chain, local.deployment.feeds, is_sandboxed)
+    async def read(consumer: bytes, block: int) -> tuple[int, int, int]:
+        return await read_price(local.chain, consumer, block=block)
+
+    watch = Watch(read, local.deployment.feeds, is_sandboxed)
     daemon = Daemon(
         local.config,
         options.feeds,

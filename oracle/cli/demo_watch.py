@@ -1,7 +1,7 @@
 """Follow a daemon's events and have a consumer contract read what each report stored."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from enclave.domain import wire
@@ -10,9 +10,10 @@ from enclave.domain.evidence import TeeKind, Tier
 from enclave.domain.report import Entry
 from oracle.cli.demo_view import FeedRow, RoundView, SignerView, decimal_text
 from oracle.daemon import Event, ReportLanded, ReportRefused, RoundMade, SignerReady
-from oracle.devnet.anvil import Anvil
-from oracle.devnet.deploy import FeedContracts, read_price
+from oracle.devnet.deploy import FeedContracts
 
+#: Consumer's address and block -> answer, decimals, and when it was observed.
+Read = Callable[[bytes, int], Awaitable[tuple[int, int, int]]]
 #: Rounds whose source counts are remembered until their report lands.
 _REMEMBERED: Final = 64
 
@@ -21,19 +22,19 @@ class Watch:
     """Turns events into views.
 
     Args:
-        chain: Where the consumers are.
+        read: Has a consumer contract read its feed; raises `ChainError` if it refuses.
         feeds: By index in the hub.
         is_sandboxed: Whether the enclave's process is in a sandbox.
     """
 
     def __init__(
         self,
-        chain: Anvil,
+        read: Read,
         feeds: tuple[FeedContracts, ...],
         is_sandboxed: Callable[[], bool],
     ) -> None:
         self.signer: SignerView | None = None
-        self._chain = chain
+        self._read = read
         self._feeds = feeds
         self._is_sandboxed = is_sandboxed
         self._events: asyncio.Queue[Event] = asyncio.Queue()
@@ -105,7 +106,7 @@ class Watch:
     ) -> FeedRow:
         if entry is None:
             return _missing(feed, _failure(feed.feed_id, made))
-        reading, problem = await self._read(feed, event.receipt.block)
+        reading, problem = await self._try_read(feed, event.receipt.block)
         if feed.feed_id in event.skipped:
             problem = "the hub left it out"
         signed = (entry.value, feed.decimals, event.report.observed_at)
@@ -122,12 +123,12 @@ class Watch:
             problem=problem,
         )
 
-    async def _read(
+    async def _try_read(
         self, feed: FeedContracts, block: int
     ) -> tuple[tuple[int, int, int] | None, str]:
         """What the consumer reads right after the report, and why it could not."""
         try:
-            return await read_price(self._chain, feed.consumer, block=block), ""
+            return await self._read(feed.consumer, block), ""
         except ChainError as error:
             return None, f"the consumer could not read: {error}"
 
