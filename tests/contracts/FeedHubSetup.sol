@@ -50,7 +50,7 @@ abstract contract FeedHubSetup is Test {
             0,
             IAttestationRegistry(address(registry)),
             IImagePolicy(IMAGES),
-            3600
+            0
         );
         hub = new FeedHub(GOVERNANCE, GUARDIAN, 0, signerSet, _config(m, 1));
         _govern(signerSet, abi.encodeCall(ISignerSet.addHub, (hub)));

@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {FeedInfo, IFeedHub, Round} from "contracts/interfaces/IFeedHub.sol";
+import {ISignerSet} from "contracts/interfaces/ISignerSet.sol";
+
+import {Answer, FeedHubSetup} from "./FeedHubSetup.sol";
+
+/// @notice Does to a hub what enclaves, submitters, the guardian and a hostile governance can do, at
+///         random, and notes what it sees. Positions 0 to 9 have signers; signatures are genuine.
+contract FeedHubHandler is FeedHubSetup {
+    uint8 public constant M = 3;
+    uint16 public constant FEEDS = 4;
+
+    bytes[] private _accepted;
+    mapping(uint256 position => bool isRevoked) private _isRevoked;
+    mapping(bytes32 report => bool isTaken) private _isTaken;
+    uint256 private _feeds = FEEDS;
+
+    /// @dev The last round that a submission left, by feed.
+    mapping(uint16 index => Round round) private _last;
+
+    uint256 public roundsGoneBack;
+    uint256 public landedWhileCleared;
+    uint256 public landedWhilePaused;
+    uint256 public landedTwice;
+    uint256 public landedWithRevoked;
+    uint256 public landedWithOtherThanM;
+    uint256 public landedWithSeatTwice;
+    uint256 public landedOutsideWindow;
+    uint256 public roundsWrittenByOthers;
+    uint256 public landed;
+
+    constructor() {
+        _deploy(5, M, FEEDS);
+        for (uint256 seat = 0; seat < 5; ++seat) {
+            _seat(2 * seat + 1);
+        }
+        hub.rebuild();
+    }
+
+    function submit(uint256 seed, uint64 mask, uint256 feeds, uint256 shift) external {
+        mask = seed % 3 == 0 ? mask & 0x3FF : _anyQuorum(seed);
+        Answer[] memory answers = _answers(seed, 1 + feeds % 15);
+        uint256 observedAt = block.timestamp + SKEW_S + 2 - shift % (MAX_AGE_S + SKEW_S + 4);
+        _try(_report(observedAt, answers, mask), observedAt, mask);
+    }
+
+    function submitAgain(uint256 which) external {
+        if (_accepted.length == 0) return;
+        bytes memory report = _accepted[which % _accepted.length];
+        (bool isDone,) = address(hub).call(abi.encodeCall(hub.submit, (report)));
+        if (isDone) ++landedTwice;
+    }
+
+    function revoke(uint256 position) external {
+        position %= 10;
+        // Some must be left, or nothing happens any more.
+        if (position < 6) return;
+        _isRevoked[position] = true;
+        registry.revoke(_signer(position), signerSet);
+    }
+
+    function rebuild() external {
+        (bool isDone,) = address(hub).call(abi.encodeCall(hub.rebuild, ()));
+        isDone;
+    }
+
+    function pass(uint256 seconds_) external {
+        vm.warp(block.timestamp + seconds_ % 2 hours);
+    }
+
+    function pause(uint256 index) external {
+        vm.prank(GUARDIAN);
+        // The whole hub less often, or little else would happen.
+        if (index % 8 == 0) hub.pauseAll();
+        else hub.pauseFeed(uint16(index / 8 % FEEDS));
+        _noteOthers();
+    }
+
+    function unpause(uint256 index) external {
+        vm.prank(GOVERNANCE);
+        (bool isDone,) = address(hub)
+            .call(
+                index % 2 == 0
+                    ? abi.encodeCall(hub.unpauseFeed, (uint16(index / 2 % FEEDS)))
+                    : abi.encodeCall(hub.unpauseAll, ())
+            );
+        isDone;
+        _noteOthers();
+    }
+
+    function list() external {
+        if (_feeds == 12) return;
+        _govern(hub, abi.encodeCall(IFeedHub.listFeed, (_listing(_feeds++))));
+        _noteOthers();
+    }
+
+    /// @dev Whatever call the governance proposes, with any argument.
+    function govern(bytes4 selector, uint256 a, uint256 b, uint256 c) external {
+        bytes memory call = abi.encodePacked(selector, a, b, c);
+        vm.prank(GOVERNANCE);
+        try hub.propose(call) {} catch {}
+        try hub.execute(call) {} catch {}
+        _noteOthers();
+    }
+
+    /// @dev Calls by roles that hold no enclave key: the bytes are never signed.
+    function forge(bytes calldata report, bool isGovernance) external {
+        vm.prank(isGovernance ? GOVERNANCE : GUARDIAN);
+        (bool isDone,) = address(hub).call(abi.encodeCall(hub.submit, (report)));
+        if (isDone) ++roundsWrittenByOthers;
+        _noteOthers();
+    }
+
+    function theHub() external view returns (IFeedHub) {
+        return hub;
+    }
+
+    function _try(bytes memory report, uint256 observedAt, uint64 mask) private {
+        bool wasLive = hub.isLive();
+        bool wasPaused = block.timestamp < hub.pausedUntil();
+        (bool isDone,) = address(hub).call(abi.encodeCall(hub.submit, (report)));
+        if (!isDone) {
+            _noteOthers();
+            return;
+        }
+        ++landed;
+        if (!wasLive) ++landedWhileCleared;
+        if (wasPaused) ++landedWhilePaused;
+        if (_isTaken[keccak256(report)]) ++landedTwice;
+        if (observedAt + MAX_AGE_S < block.timestamp || observedAt > block.timestamp + SKEW_S) {
+            ++landedOutsideWindow;
+        }
+        _isTaken[keccak256(report)] = true;
+        if (_accepted.length < 64) _accepted.push(report);
+        _noteSigners(mask);
+        for (uint16 i = 0; i < FEEDS; ++i) {
+            Round memory now_ = _round(i);
+            if (now_.observedAt < _last[i].observedAt) ++roundsGoneBack;
+            if (
+                now_.observedAt == _last[i].observedAt
+                    && keccak256(abi.encode(now_)) != keccak256(abi.encode(_last[i]))
+            ) ++roundsGoneBack;
+            _last[i] = now_;
+        }
+    }
+
+    function _noteSigners(uint64 mask) private {
+        uint256 signers;
+        for (uint256 position = 0; position < 64; ++position) {
+            if (mask >> position & 1 == 0) continue;
+            ++signers;
+            if (_isRevoked[position]) ++landedWithRevoked;
+        }
+        if (signers != M) ++landedWithOtherThanM;
+        if (mask & mask >> 1 & 0x5555555555555555 != 0) ++landedWithSeatTwice;
+    }
+
+    /// @dev After anything but a submission every round is what it was.
+    function _noteOthers() private {
+        for (uint16 i = 0; i < FEEDS; ++i) {
+            if (keccak256(abi.encode(_round(i))) != keccak256(abi.encode(_last[i]))) {
+                ++roundsWrittenByOthers;
+            }
+        }
+    }
+
+    /// @dev The round as stored; zeros if there is none. While paused, what it was before.
+    function _round(uint16 index) private view returns (Round memory) {
+        try hub.read(index) returns (Round memory round) {
+            return round;
+        } catch {
+            return _last[index];
+        }
+    }
+
+    function _anyQuorum(uint256 seed) private pure returns (uint64 mask) {
+        uint256 first = seed % 5;
+        for (uint256 i = 0; i < M; ++i) {
+            uint256 position = 2 * ((first + i) % 5) + (seed >> (8 + i) & 1);
+            mask |= uint64(1) << uint64(position);
+        }
+    }
+
+    function _answers(uint256 seed, uint256 feeds) private pure returns (Answer[] memory answers) {
+        uint256 count;
+        for (uint256 i = 0; i < FEEDS; ++i) {
+            count += feeds >> i & 1;
+        }
+        answers = new Answer[](count);
+        count = 0;
+        for (uint256 i = 0; i < FEEDS; ++i) {
+            if (feeds >> i & 1 == 0) continue;
+            uint256 draw = uint256(keccak256(abi.encode(seed, i)));
+            int64 value = int64(int256(1_000_000 + draw % 100_000));
+            if (draw >> 64 & 7 == 0) value = int64(uint64(draw >> 128));
+            answers[count++] = Answer(uint16(i), value, uint16(draw >> 16), uint8(draw >> 32), 0);
+        }
+    }
+}
+
+contract FeedHubInvariantsTest is FeedHubSetup {
+    FeedHubHandler private handler;
+    IFeedHub private target;
+
+    function setUp() external {
+        handler = new FeedHubHandler();
+        target = handler.theHub();
+        vm.warp(START);
+    }
+
+    /// @notice What forge calls at random.
+    function targetContracts() external view returns (address[] memory targets) {
+        targets = new address[](1);
+        targets[0] = address(handler);
+    }
+
+    function invariant_observedAtNeverDecreases() external view {
+        assertEq(handler.roundsGoneBack(), 0, "rounds gone back, or changed at one moment");
+    }
+
+    function invariant_storedAnswerIsWithinBounds() external view {
+        for (uint16 index = 0; index < handler.FEEDS(); ++index) {
+            FeedInfo memory info = target.feedInfo(index);
+            try target.read(index) returns (Round memory round) {
+                assertTrue(
+                    info.minAnswer <= round.answer && round.answer <= info.maxAnswer, "bounds"
+                );
+            } catch {}
+        }
+    }
+
+    function invariant_clearedHubAcceptsNothing() external view {
+        assertEq(handler.landedWhileCleared(), 0, "landed while cleared");
+    }
+
+    function invariant_pausedHubAcceptsNothing() external view {
+        assertEq(handler.landedWhilePaused(), 0, "landed while paused");
+    }
+
+    function invariant_revokedSignerNeverCounts() external view {
+        assertEq(handler.landedWithRevoked(), 0, "landed with a revoked signer");
+    }
+
+    function invariant_seatCountsOnce() external view {
+        assertEq(handler.landedWithSeatTwice(), 0, "a seat counted twice");
+    }
+
+    function invariant_reportHasExactlyMSigners() external view {
+        assertEq(handler.landedWithOtherThanM(), 0, "other than m signers");
+    }
+
+    function invariant_reportLandsInItsWindow() external view {
+        assertEq(handler.landedOutsideWindow(), 0, "outside the window");
+    }
+
+    function invariant_reportLandsOnce() external view {
+        assertEq(handler.landedTwice(), 0, "landed twice");
+    }
+
+    function invariant_onlyReportsWriteRounds() external view {
+        assertEq(handler.roundsWrittenByOthers(), 0, "governance or a stranger wrote a round");
+    }
+
+    function invariant_listRootIsTheRunningHashOfTheIds() external view {
+        bytes32 root;
+        bytes32[] memory ids = target.feedIds();
+        for (uint256 i = 0; i < ids.length; ++i) {
+            root = keccak256(abi.encode(root, ids[i]));
+            assertEq(target.feedIndex(ids[i]), i, "index");
+        }
+        assertEq(target.listRoot(), root, "running hash");
+    }
+
+    /// @dev The handler is not idle: a plain report lands from its starting state.
+    function test_handler_LandsReports() external {
+        handler.submit(1, 0, 14, SKEW_S + 3);
+        assertEq(handler.landed(), 1, "landed");
+        handler.submitAgain(0);
+        assertEq(handler.landedTwice(), 0, "once");
+    }
+}
