@@ -36,9 +36,12 @@ from oracle.devnet.price_sources import price_sources
 from oracle.devnet.world import TlsSources, World, WorldOptions, world
 from oracle.feeds.catalogue import Feed, load_catalogue, select
 from oracle.telemetry.logging import configure_logging
+from oracle.telemetry.state import NodeState
 
 #: Longest wait for a report to land.
 ROUND_LIMIT_S = 60.0
+#: How long a wait goes on before the next line says what is waited for.
+_PATIENCE_S = 5.0
 _SEED = 1
 
 
@@ -245,17 +248,37 @@ async def _follow(options: DemoOptions, local: World, stage: Stage) -> None:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(daemon.run())
             while options.rounds is None or len(stage.rounds) < options.rounds:
-                stage.show(await _next(watch, daemon), watch.signer)
+                view = await _next(watch, daemon, stage)
+                stage.show(view, watch.signer)
+                if view.problem and options.rounds is not None:
+                    break
             stage.progress("stopping")
             daemon.stop()
     except BaseExceptionGroup as group:
         raise leading_error(group) from group
 
 
-async def _next(watch: Watch, daemon: Daemon) -> RoundView:
-    try:
-        async with asyncio.timeout(ROUND_LIMIT_S):
-            return await watch.next_round()
-    except TimeoutError:
-        why = "; ".join(daemon.state.problems.values()) or "no problem is known"
-        return watch.failed_round(f"no report within {ROUND_LIMIT_S:.0f} s: {why}")
+async def _next(watch: Watch, daemon: Daemon, stage: Stage) -> RoundView:
+    """The next round; says every few seconds what it waits for."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + ROUND_LIMIT_S
+    while loop.time() < deadline:
+        try:
+            async with asyncio.timeout(_PATIENCE_S):
+                return await watch.next_round()
+        except TimeoutError:
+            stage.progress(f"waiting: {_obstacle(daemon.state)}")
+    return watch.failed_round(f"no report within {ROUND_LIMIT_S:.0f} s: {_obstacle(daemon.state)}")
+
+
+def _obstacle(state: NodeState) -> str:
+    """What keeps a report from landing, as far as the node knows."""
+    lost = [feed for feed in state.feeds.values() if feed.failure]
+    if state.problems:
+        return "; ".join(state.problems.values())
+    if lost:
+        reasons = {feed.failure for feed in lost}
+        reasons |= {reason for feed in lost for reason in feed.source_failures.values()}
+        names = ", ".join(feed.name for feed in lost)
+        return f"no answer for {names}: {'; '.join(sorted(reasons))}"
+    return "a report is on its way" if state.is_accepted else "the signer is being registered"

@@ -131,7 +131,8 @@ def document(
 def screen(view: RoundView, signer: SignerView | None) -> RenderableType:
     """The live screen: signer, the last round, its feeds."""
     head = [_signer_line(signer)] if signer is not None else []
-    return Group(*head, _round_line(view), _table(view))
+    table = [_table(view)] if view.feeds else []
+    return Group(*head, _round_line(view), *table)
 
 
 def _signer_line(signer: SignerView) -> Text:
