@@ -128,18 +128,7 @@ class Registrar:
         return Standing(status, position)
 
     async def _register(self, identity: Identity, attester: Attester) -> None:
-        head = await self._chain.head()
-        if head.number == 0:
-            raise ChainError("the chain has no block yet that evidence could refer to")
-        # The parent: some endpoints estimate in the context of the head itself, for which the
-        # head's hash is not known.
-        context = RegistrationContext(
-            chain_id=self._chain_id,
-            registry=bytes.fromhex(self._registry[2:]),
-            operator=bytes.fromhex(self._submitter.address[2:]),
-            ref_block=head.number - 1,
-            block_hash=head.parent_hash,
-        )
+        context = await self._context()
         request = wire.Attest(
             context.chain_id,
             context.registry,
@@ -174,6 +163,23 @@ class Registrar:
             image="0x" + quote.image_id.hex(),
             tx="0x" + receipt.hash.hex(),
             gas=receipt.gas_used,
+        )
+
+    async def _context(self) -> RegistrationContext:
+        """What the evidence is bound to.
+
+        The reference block is the head's parent: some endpoints estimate in the context of the
+        head itself, for which the head's own hash is not known.
+        """
+        head = await self._chain.head()
+        if head.number == 0:
+            raise ChainError("the chain has no block yet that evidence could refer to")
+        return RegistrationContext(
+            chain_id=self._chain_id,
+            registry=bytes.fromhex(self._registry[2:]),
+            operator=bytes.fromhex(self._submitter.address[2:]),
+            ref_block=head.number - 1,
+            block_hash=head.parent_hash,
         )
 
     async def _cache_certificates(self, quote: DcapQuote) -> None:

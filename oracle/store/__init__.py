@@ -1,11 +1,10 @@
 """The journal: what must survive a restart of the host."""
 
+from oracle.store.database import JournalError, JournalLocked
 from oracle.store.journal import (
     Attempt,
     Journal,
     JournaledTransaction,
-    JournalError,
-    JournalLocked,
     open_journal,
     read_summary,
 )

@@ -5,7 +5,6 @@ work; a file lock refuses a second daemon on the same journal.
 """
 
 import asyncio
-import fcntl
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -13,71 +12,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO, TypeVar
+from typing import Any, TypeVar
 
-from enclave.domain.errors import OracleError
+from oracle.store.database import JournalError, lock_journal, open_database
 
 T = TypeVar("T")
-
-_SCHEMA_VERSION = 1
-_SCHEMA = """
-CREATE TABLE transactions (
-    id INTEGER PRIMARY KEY,
-    chain_id INTEGER NOT NULL,
-    submitter TEXT NOT NULL,
-    nonce INTEGER NOT NULL,
-    purpose TEXT NOT NULL,
-    target TEXT NOT NULL,
-    data BLOB NOT NULL,
-    gas INTEGER NOT NULL,
-    state TEXT NOT NULL,
-    created_at INTEGER NOT NULL,
-    finished_at INTEGER,
-    hash BLOB,
-    block INTEGER,
-    gas_used INTEGER,
-    gas_price_wei TEXT,
-    note TEXT NOT NULL DEFAULT ''
-) STRICT;
-CREATE INDEX transactions_by_nonce ON transactions (chain_id, submitter, nonce);
-CREATE INDEX transactions_by_state ON transactions (state);
-CREATE TABLE attempts (
-    hash BLOB PRIMARY KEY,
-    transaction_id INTEGER NOT NULL REFERENCES transactions (id),
-    raw BLOB NOT NULL,
-    max_fee_wei TEXT NOT NULL,
-    max_priority_fee_wei TEXT NOT NULL,
-    created_at INTEGER NOT NULL
-) STRICT;
-CREATE INDEX attempts_by_transaction ON attempts (transaction_id);
-CREATE TABLE reports (
-    chain_id INTEGER NOT NULL,
-    hub TEXT NOT NULL,
-    observed_at INTEGER NOT NULL,
-    signer TEXT NOT NULL,
-    report BLOB NOT NULL,
-    created_at INTEGER NOT NULL,
-    PRIMARY KEY (chain_id, hub, observed_at, signer)
-) STRICT;
-CREATE TABLE evidence (
-    id INTEGER PRIMARY KEY,
-    chain_id INTEGER NOT NULL,
-    registry TEXT NOT NULL,
-    signer TEXT NOT NULL,
-    ref_block INTEGER NOT NULL,
-    evidence BLOB NOT NULL,
-    created_at INTEGER NOT NULL
-) STRICT;
-CREATE INDEX evidence_by_signer ON evidence (chain_id, registry, signer);
-"""
-
-
-class JournalError(OracleError):
-    """The journal cannot be read or written: stop; the operator must act."""
-
-
-class JournalLocked(JournalError):
-    """Another daemon works with this journal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,11 +226,11 @@ async def open_journal(path: Path) -> AsyncIterator[Journal]:
         JournalLocked: Another process has it.
         JournalError: It is corrupt, of a newer version, or cannot be written.
     """
-    lock = _lock(path)
+    lock = lock_journal(path)
     worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="journal")
     loop = asyncio.get_running_loop()
     try:
-        database = await loop.run_in_executor(worker, _open, path)
+        database = await loop.run_in_executor(worker, open_database, path)
         try:
             yield Journal(database, worker)
         finally:
@@ -330,54 +269,6 @@ def read_summary(path: Path, *, limit: int = 10) -> dict[str, Any]:
         "reports": {"count": int(reports[0]), "last_observed_at": reports[1]},
         "last": [dict(zip(names, row, strict=True)) for row in last],
     }
-
-
-def _lock(path: Path) -> TextIO:
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = path.with_name(path.name + ".lock").open("w")
-    except OSError as error:
-        raise JournalError(f"journal {path}: {error.strerror}") from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        lock.close()
-        raise JournalLocked(f"another daemon works with the journal {path}") from error
-    return lock
-
-
-def _open(path: Path) -> sqlite3.Connection:
-    database = None
-    try:
-        database = sqlite3.connect(path, timeout=5, check_same_thread=False)
-        path.chmod(0o600)
-        database.execute("PRAGMA journal_mode = WAL")
-        database.execute("PRAGMA synchronous = FULL")
-        database.execute("PRAGMA foreign_keys = ON")
-        problem = database.execute("PRAGMA quick_check(1)").fetchone()[0]
-        if problem != "ok":
-            raise JournalError(f"journal {path} is corrupt: {problem}")
-        _migrate(database, path)
-    except (sqlite3.Error, OSError) as error:
-        _close(database)
-        raise JournalError(f"journal {path}: {error}") from error
-    except JournalError:
-        _close(database)
-        raise
-    return database
-
-
-def _close(database: sqlite3.Connection | None) -> None:
-    if database is not None:
-        database.close()
-
-
-def _migrate(database: sqlite3.Connection, path: Path) -> None:
-    version = int(database.execute("PRAGMA user_version").fetchone()[0])
-    if version > _SCHEMA_VERSION:
-        raise JournalError(f"journal {path} is of version {version}, wanted {_SCHEMA_VERSION}")
-    if version == 0:
-        database.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {_SCHEMA_VERSION}; COMMIT;")
 
 
 def _insert_attempt(database: sqlite3.Connection, row: int, attempt: Attempt) -> None:

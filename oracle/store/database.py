@@ -1,0 +1,127 @@
+"""The journal's file: its lock, its schema, and whether it is whole."""
+
+import fcntl
+import sqlite3
+from pathlib import Path
+from typing import TextIO
+
+from enclave.domain.errors import OracleError
+
+_SCHEMA_VERSION = 1
+_SCHEMA = """
+CREATE TABLE transactions (
+    id INTEGER PRIMARY KEY,
+    chain_id INTEGER NOT NULL,
+    submitter TEXT NOT NULL,
+    nonce INTEGER NOT NULL,
+    purpose TEXT NOT NULL,
+    target TEXT NOT NULL,
+    data BLOB NOT NULL,
+    gas INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    finished_at INTEGER,
+    hash BLOB,
+    block INTEGER,
+    gas_used INTEGER,
+    gas_price_wei TEXT,
+    note TEXT NOT NULL DEFAULT ''
+) STRICT;
+CREATE INDEX transactions_by_nonce ON transactions (chain_id, submitter, nonce);
+CREATE INDEX transactions_by_state ON transactions (state);
+CREATE TABLE attempts (
+    hash BLOB PRIMARY KEY,
+    transaction_id INTEGER NOT NULL REFERENCES transactions (id),
+    raw BLOB NOT NULL,
+    max_fee_wei TEXT NOT NULL,
+    max_priority_fee_wei TEXT NOT NULL,
+    created_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX attempts_by_transaction ON attempts (transaction_id);
+CREATE TABLE reports (
+    chain_id INTEGER NOT NULL,
+    hub TEXT NOT NULL,
+    observed_at INTEGER NOT NULL,
+    signer TEXT NOT NULL,
+    report BLOB NOT NULL,
+    created_at INTEGER NOT NULL,
+    PRIMARY KEY (chain_id, hub, observed_at, signer)
+) STRICT;
+CREATE TABLE evidence (
+    id INTEGER PRIMARY KEY,
+    chain_id INTEGER NOT NULL,
+    registry TEXT NOT NULL,
+    signer TEXT NOT NULL,
+    ref_block INTEGER NOT NULL,
+    evidence BLOB NOT NULL,
+    created_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX evidence_by_signer ON evidence (chain_id, registry, signer);
+"""
+
+
+class JournalError(OracleError):
+    """The journal cannot be read or written: stop; the operator must act."""
+
+
+class JournalLocked(JournalError):
+    """Another daemon works with this journal."""
+
+
+def lock_journal(path: Path) -> TextIO:
+    """Take the journal for this process alone; closing the file gives it back.
+
+    Raises:
+        JournalLocked: Another process has it.
+        JournalError: Its folder cannot be written.
+    """
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = path.with_name(path.name + ".lock").open("w")
+    except OSError as error:
+        raise JournalError(f"journal {path}: {error.strerror}") from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        lock.close()
+        raise JournalLocked(f"another daemon works with the journal {path}") from error
+    return lock
+
+
+def open_database(path: Path) -> sqlite3.Connection:
+    """Open or make the database; for one thread at a time.
+
+    Raises:
+        JournalError: It is corrupt, of a newer version, or cannot be written.
+    """
+    database = None
+    try:
+        database = sqlite3.connect(path, timeout=5, check_same_thread=False)
+        path.chmod(0o600)
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("PRAGMA synchronous = FULL")
+        database.execute("PRAGMA foreign_keys = ON")
+        problem = database.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if problem != "ok":
+            raise JournalError(f"journal {path} is corrupt: {problem}")
+        _migrate(database, path)
+    except (sqlite3.Error, OSError) as error:
+        _close(database)
+        raise JournalError(f"journal {path}: {error}") from error
+    except JournalError:
+        _close(database)
+        raise
+    return database
+
+
+def _close(database: sqlite3.Connection | None) -> None:
+    if database is not None:
+        database.close()
+
+
+def _migrate(database: sqlite3.Connection, path: Path) -> None:
+    version = int(database.execute("PRAGMA user_version").fetchone()[0])
+    if version > _SCHEMA_VERSION:
+        raise JournalError(f"journal {path} is of version {version}, wanted {_SCHEMA_VERSION}")
+    if version == 0:
+        database.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {_SCHEMA_VERSION}; COMMIT;")

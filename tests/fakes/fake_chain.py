@@ -1,0 +1,166 @@
+"""The contracts in memory, for the host's registration and daemon: rules enough to refuse."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from enclave.domain.report import decode_report
+from oracle.chain.base import (
+    Block,
+    Call,
+    CallReverted,
+    HubStatus,
+    Log,
+    Receipt,
+    Registration,
+    Round,
+    Seat,
+    SignerStatus,
+)
+from oracle.config import checksum_address
+
+OPERATOR = checksum_address("0x" + "aa" * 20)
+NOBODY = "0x" + "00" * 20
+UNKNOWN = SignerStatus(NOBODY, 0, bytes(32), 0, 0, False, False)
+
+
+@dataclass
+class FakeChain:
+    """Plays `Chain`; `FakeSubmitter` carries out its calls.
+
+    Attributes:
+        signers: Address -> what the registry says.
+        seated: The operator's seat; `None` if it has none.
+        is_stale: Whether a rebuild would change the hub.
+        life_s: Life of a new registration.
+        cached: Certificates that the verifier holds.
+    """
+
+    now: int = 1_700_000_000
+    number: int = 10
+    signers: dict[bytes, SignerStatus] = field(default_factory=dict)
+    seated: Seat | None = field(default_factory=lambda: Seat(3, (None, None), 0, 0))
+    is_stale: bool = False
+    is_live: bool = True
+    signatures: int = 1
+    life_s: int = 86_400
+    cached: set[bytes] = field(default_factory=set)
+    feeds: tuple[bytes, ...] = ()
+    stored: dict[int, Round] = field(default_factory=dict)
+    funds: int = 10**18
+    registrations: list[Registration] = field(default_factory=list)
+    seat_error: CallReverted | None = None
+    is_seat_stuck: bool = False
+
+    async def head(self) -> Block:
+        return Block(self.number, b"\x01" * 32, b"\x02" * 32, self.now, 10**9)
+
+    async def balance(self, address: str) -> int:
+        return self.funds
+
+    async def feed_ids(self) -> tuple[bytes, ...]:
+        return self.feeds
+
+    async def rounds(self, indexes: Collection[int]) -> Mapping[int, Round]:
+        return {index: self.stored[index] for index in indexes if index in self.stored}
+
+    async def hub(self) -> HubStatus:
+        return HubStatus(self.signatures, 60, self.is_live)
+
+    async def signer(self, address: bytes) -> SignerStatus:
+        return self.signers.get(address, UNKNOWN)
+
+    async def seat(self, operator: str) -> Seat:
+        if self.seat_error is not None:
+            raise self.seat_error
+        if self.seated is None:
+            raise CallReverted("seatOf: SignerSet_NoSeat()", name="SignerSet_NoSeat")
+        return self.seated
+
+    async def needs_rebuild(self) -> bool:
+        return self.is_stale
+
+    async def is_cached(self, pck_id: bytes, ca_id: bytes) -> tuple[bool, bool]:
+        return pck_id in self.cached, ca_id in self.cached
+
+    def cache_ca(self, certificate: bytes) -> Call:
+        return Call("cache_ca", NOBODY, certificate)
+
+    def cache_pck(self, certificate: bytes, ca_id: bytes) -> Call:
+        return Call("cache_pck", NOBODY, ca_id)
+
+    def register(self, registration: Registration) -> Call:
+        self.registrations.append(registration)
+        return Call("register", NOBODY, registration.signer)
+
+    def revoke(self, signer: bytes) -> Call:
+        return Call("revoke", NOBODY, signer)
+
+    def take(self, seat: int, signer: bytes) -> Call:
+        return Call("take", NOBODY, signer)
+
+    def rebuild(self) -> Call:
+        return Call("rebuild", NOBODY, b"")
+
+    def submit(self, report: bytes) -> Call:
+        return Call("submit", NOBODY, report)
+
+    def landed(self, receipt: Receipt) -> Sequence[int]:
+        return [int(log.address) for log in receipt.logs]
+
+
+@dataclass
+class FakeSubmitter:
+    """Plays `Submitter`; refuses a purpose as often as `refusals` has reasons for it."""
+
+    chain: FakeChain
+    refusals: dict[str, list[Exception]] = field(default_factory=dict)
+    sent: list[str] = field(default_factory=list)
+    reports: list[bytes] = field(default_factory=list)
+    skips: set[int] = field(default_factory=set)
+    address: str = OPERATOR
+
+    async def send(self, call: Call) -> Receipt:
+        self.sent.append(call.purpose)
+        reasons = self.refusals.get(call.purpose, [])
+        if reasons:
+            raise reasons.pop(0)
+        match call.purpose:
+            case "register":
+                self._register(call.data)
+            case "take":
+                self._take(call.data)
+            case "revoke":
+                self._revoke(call.data)
+            case "rebuild":
+                self.chain.is_stale, self.chain.is_live = False, True
+            case "submit":
+                self.reports.append(call.data)
+        logs = self._logs(call.data) if call.purpose == "submit" else ()
+        return Receipt(b"\x07" * 32, 11, True, 84_000, 10**9, logs)
+
+    def _register(self, signer: bytes) -> None:
+        expires_at = self.chain.now + self.chain.life_s
+        status = SignerStatus(OPERATOR, expires_at, b"\x05" * 32, 2, 4, False, True)
+        self.chain.signers[signer] = status
+        self.chain.is_stale = True
+
+    def _take(self, signer: bytes) -> None:
+        seat = self.chain.seated
+        assert seat is not None
+        if self.chain.is_seat_stuck:
+            return
+        address = checksum_address("0x" + signer.hex())
+        older = 1 - seat.newest
+        signers = [*seat.signers]
+        signers[older] = address
+        self.chain.seated = replace(seat, signers=(signers[0], signers[1]), newest=older)
+        self.chain.is_stale = True
+
+    def _revoke(self, signer: bytes) -> None:
+        status = self.chain.signers.get(signer, UNKNOWN)
+        self.chain.signers[signer] = replace(status, is_revoked=True, is_valid=False)
+
+    def _logs(self, report: bytes) -> tuple[Log, ...]:
+        entries = decode_report(report).report.entries
+        kept = [entry for entry in entries if entry.index not in self.skips]
+        return tuple(Log(str(entry.index), (), b"") for entry in kept)

@@ -1,0 +1,123 @@
+"""What the node says about itself: ready or why not, metrics, one view."""
+
+import io
+import json
+
+import pytest
+import structlog
+from prometheus_client.parser import text_string_to_metric_families
+
+from oracle.telemetry.health import ready_view
+from oracle.telemetry.logging import configure_logging
+from oracle.telemetry.metrics import COUNTERS, render_metrics
+from oracle.telemetry.state import FeedState, NodeState, SignerState
+
+FEED = FeedState(
+    "ETH/USD",
+    b"\x01" * 32,
+    8,
+    index=0,
+    answer=100,
+    observed_at=1_700_000_000,
+    sources_used=4,
+    sources_asked=5,
+    dispersion=13,
+    landed_answer=99,
+    landed_at=1_700_000_000,
+)
+
+
+def _state(**changes: object) -> NodeState:
+    state = NodeState(started_at=1, is_dry_run=False, feeds={FEED.feed_id: FEED})
+    state.signer = SignerState(address="0xA", is_sandboxed=True, expires_at=1_800_000_000)
+    state.is_accepted, state.rounds, state.round_at = True, 3, 100.0
+    for name, value in changes.items():
+        setattr(state, name, value)
+    return state
+
+
+def _samples(state: NodeState) -> dict[str, float]:
+    text = render_metrics(state).decode()
+    families = list(text_string_to_metric_families(text))
+    assert all(family.documentation for family in families)
+    return {sample.name: sample.value for family in families for sample in family.samples}
+
+
+def test_a_node_that_signs_and_is_accepted_is_ready() -> None:
+    assert _state().unready(110.0, round_limit_s=30) == []
+    assert ready_view(_state(), 110.0, 30)["ready"] is True
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"is_accepted": False}, "not accepted on-chain"),
+        ({"signer": SignerState()}, "enclave is not running"),
+        ({"is_dry_run": True}, "dry run"),
+        ({"rounds": 0}, "no round within 30 s"),
+        ({"round_at": 60.0}, "no round within 30 s"),
+        ({"problems": {"chain": "no endpoint"}}, "no endpoint"),
+    ],
+)
+def test_a_node_that_cannot_is_not_ready_and_says_why(
+    changes: dict[str, object], reason: str
+) -> None:
+    view = ready_view(_state(**changes), 110.0, 30)
+    assert view["ready"] is False
+    assert [text for text in view["reasons"] if reason in text]
+
+
+def test_a_notice_does_not_make_a_node_unready() -> None:
+    view = ready_view(_state(notices={"sandbox": "not sandboxed"}), 110.0, 30)
+    assert view["ready"] is True
+    assert view["notices"] == ["not sandboxed"]
+
+
+def test_the_view_is_json_and_keeps_every_digit() -> None:
+    FEED.answer = 2**62 + 1
+    view = json.loads(json.dumps(ready_view(_state(), 110.0, 30)))
+    assert view["feeds"][0]["answer"] == str(2**62 + 1)
+
+
+def test_metrics_tell_feeds_signer_and_counters() -> None:
+    state = _state(balance_wei=5, counters={"rpc_calls": lambda: 7.0})
+    samples = _samples(state)
+    assert samples["oracle_accepted"] == 1
+    assert samples["oracle_sandboxed"] == 1
+    assert samples["oracle_balance_wei"] == 5
+    assert samples["oracle_rounds_total"] == 3
+    assert samples["oracle_rpc_calls_total"] == 7
+    assert samples["oracle_feed_sources_used"] == 4
+    assert samples["oracle_feed_dispersion_bps"] == 1.3
+    assert samples["oracle_feed_age_seconds"] > 0
+
+
+def test_a_balance_or_an_age_that_is_not_known_is_no_metric() -> None:
+    fresh = FeedState("A/B", b"\x02" * 32, 8)
+    samples = _samples(_state(feeds={fresh.feed_id: fresh}))
+    assert "oracle_balance_wei" not in samples
+    assert "oracle_feed_age_seconds" not in samples
+
+
+def test_every_lent_counter_has_a_help_text() -> None:
+    counters = {name: (lambda: 1.0) for name in COUNTERS}
+    assert len(_samples(_state(counters=counters))) > len(COUNTERS)
+
+
+def test_logs_are_one_json_object_a_line() -> None:
+    stream = io.StringIO()
+    configure_logging(stream, level="info", style="auto")
+    log = structlog.get_logger()
+    log.debug("too_fine")
+    log.info("round_made", feed="ETH/USD")
+    line = json.loads(stream.getvalue())
+    assert (line["event"], line["level"], line["feed"]) == ("round_made", "info", "ETH/USD")
+    structlog.reset_defaults()
+
+
+def test_text_logs_are_for_people() -> None:
+    stream = io.StringIO()
+    configure_logging(stream, level="warning", style="text")
+    structlog.get_logger().warning("notice", area="sandbox")
+    assert "area=sandbox" in stream.getvalue()
+    structlog.reset_defaults()
