@@ -1,7 +1,12 @@
 """The enclave's process is killed: the daemon starts another, whose key is another."""
 
+import asyncio
 import os
 import signal
+import sys
+from pathlib import Path
+
+import pytest
 
 from oracle.daemon import EnclaveEnded, ReportLanded, SignerReady
 from oracle.devnet.deploy import read_price
@@ -9,16 +14,50 @@ from oracle.devnet.price_sources import PriceSources
 from oracle.devnet.world import TlsSources
 from oracle.feeds.catalogue import Feed
 from tests.integration.nodes import running_node
+from tests.integration.processes import adopting_orphans, descendants, left_behind, parents
+
+#: A node without a sandbox that says when it works.
+_NODE = """
+import asyncio, sys
+from pathlib import Path
+from oracle.daemon import SignerReady
+from oracle.devnet.price_sources import price_sources
+from oracle.devnet.world import TlsSources
+from oracle.feeds.catalogue import load_catalogue, select
+from tests.integration.nodes import running_node
+
+async def main():
+    async with price_sources(Path(sys.argv[1]), seed=1) as sources:
+        feeds = select(load_catalogue(), ["usdt-usd"])
+        settings = {"enclave": {"sandbox": "off"}}
+        async with running_node(
+            feeds, TlsSources(sources.ca, sources.ports), settings=settings
+        ) as node:
+            await node.events.next(SignerReady)
+            print("ready", node.daemon.enclave_pid, file=sys.stderr, flush=True)
+            await asyncio.sleep(60)
+
+asyncio.run(main())
+"""
 
 
+def innermost(process_id: int) -> int:
+    """The enclave itself: inside a sandbox it is the last of the sandbox's descendants."""
+    below = descendants(process_id) | {process_id}
+    with_children = {parent for parent, _ in parents().values()}
+    return max(below - with_children)
+
+
+@pytest.mark.parametrize("is_sandbox_killed", [False, True])
 async def test_a_killed_enclave_is_replaced_registered_and_goes_on(
-    sources: PriceSources, feeds: tuple[Feed, ...]
+    sources: PriceSources, feeds: tuple[Feed, ...], is_sandbox_killed: bool
 ) -> None:
     async with running_node(feeds, TlsSources(sources.ca, sources.ports)) as node:
         first = await node.events.next(SignerReady)
         before = await node.events.next(ReportLanded)
 
-        os.kill(node.daemon.enclave_pid, signal.SIGKILL)
+        outermost = node.daemon.enclave_pid
+        os.kill(outermost if is_sandbox_killed else innermost(outermost), signal.SIGKILL)
 
         await node.events.next(EnclaveEnded)
         second = await node.events.next(SignerReady)
@@ -32,3 +71,25 @@ async def test_a_killed_enclave_is_replaced_registered_and_goes_on(
     assert second.standing.status.image_id == first.standing.status.image_id
     assert after.report.observed_at > before.report.observed_at
     assert reading[2] == after.report.observed_at
+
+
+async def test_without_a_sandbox_it_works_says_so_and_ends_with_its_daemon(tmp_path: Path) -> None:
+    with adopting_orphans() as before:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", _NODE, str(tmp_path)),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        assert process.stdout is not None
+        assert process.stderr is not None
+        async with asyncio.timeout(20):
+            ready = await process.stderr.readline()
+        assert ready.startswith(b"ready ")
+        assert int(ready.split()[1]) in descendants(process.pid)
+        process.kill()
+        output = (await process.communicate())[0].decode()
+        assert "not sandboxed" in output
+        async with asyncio.timeout(10):
+            while left := left_behind(before):
+                await asyncio.sleep(0.05)
+        assert left == []
