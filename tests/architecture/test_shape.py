@@ -67,7 +67,7 @@ def test_each_way_to_make_a_float_is_seen(source: str) -> None:
 
 
 def _does_something(source: str) -> bool:
-    """Whether any function has a body; declarations alone (protocols, error names) have no tests."""
+    """Whether any function has a body; mere declarations (protocols, errors) have no tests."""
     functions = [
         node
         for node in ast.walk(ast.parse(source))
