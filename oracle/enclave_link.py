@@ -6,7 +6,7 @@ so that a wedged or broken process is noticed and replaced instead of stalling t
 
 import asyncio
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -36,15 +36,27 @@ class EnclaveLost(ProtocolError):
 class EnclaveClient:
     """One connection to the enclave; calls queue and are answered in order."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def __init__(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        deadlines_s: Mapping[str, float] = DEADLINES_S,
+    ) -> None:
         self._reader = reader
         self._writer = writer
+        self._deadlines_s = deadlines_s
         self._turn = asyncio.Lock()
         self._next_id = 1
         self._broken = False
 
     @classmethod
-    async def connect(cls, address: str, *, timeout_s: float = 5.0) -> Self:
+    async def connect(
+        cls,
+        address: str,
+        *,
+        timeout_s: float = 5.0,
+        deadlines_s: Mapping[str, float] = DEADLINES_S,
+    ) -> Self:
         """Connect to `unix:PATH` or `vsock:CID:PORT`.
 
         Raises:
@@ -61,7 +73,7 @@ class EnclaveClient:
         except (OSError, TimeoutError) as error:
             stream.close()
             raise EnclaveLost(f"cannot connect to the enclave: {type(error).__name__}") from error
-        return cls(reader, writer)
+        return cls(reader, writer, deadlines_s)
 
     async def close(self) -> None:
         """Close the connection; the enclave goes on."""
@@ -140,7 +152,7 @@ class EnclaveClient:
             request = {"id": frame_id, "op": operation, "args": wire.to_map(args)}
             frame = wire.encode_frame(request)
             try:
-                async with asyncio.timeout(DEADLINES_S[operation]):
+                async with asyncio.timeout(self._deadlines_s[operation]):
                     self._writer.write(frame)
                     await self._writer.drain()
                     prefix = await self._reader.readexactly(wire.LENGTH_BYTES)
@@ -148,7 +160,7 @@ class EnclaveClient:
                     return frame_id, wire.decode_body(body)
             except TimeoutError as error:
                 self._break()
-                limit = DEADLINES_S[operation]
+                limit = self._deadlines_s[operation]
                 raise EnclaveLost(f"{operation}: no answer within {limit:g} s") from error
             except (OSError, EOFError) as error:
                 self._break()

@@ -14,7 +14,6 @@ from oracle.telemetry.state import NodeState
 log = structlog.get_logger(__name__)
 
 REFRESH_S = 15.0
-_RETRY_S = 1.0
 
 
 class ChainView:
@@ -34,7 +33,18 @@ class ChainView:
         *,
         account: str,
         low_balance_wei: int,
+        retry_s: float = 1.0,
     ) -> None:
+        """Set up; nothing is asked yet.
+
+        Args:
+            chain: Where to ask.
+            state: Written.
+            problems: Written.
+            account: The submitter; empty in a dry run.
+            low_balance_wei: Below it there is a notice.
+            retry_s: First pause while the chain does not answer.
+        """
         self.feed_list: tuple[bytes, ...] = ()
         self.hub: HubStatus | None = None
         self.landed: dict[bytes, Landed] = {}
@@ -43,6 +53,7 @@ class ChainView:
         self._problems = problems
         self._account = account
         self._low_balance_wei = low_balance_wei
+        self._retry_s = retry_s
         self._version = 0
         self._wanted = asyncio.Event()
 
@@ -57,7 +68,7 @@ class ChainView:
 
     async def keep_fresh(self) -> None:
         """Refresh until cancelled; back off while the chain does not answer."""
-        pause_s = _RETRY_S
+        pause_s = self._retry_s
         while True:
             self._wanted.clear()
             try:
@@ -68,7 +79,7 @@ class ChainView:
                 pause_s = min(REFRESH_S, 2 * pause_s)
                 continue
             self._problems.clear("chain")
-            pause_s = _RETRY_S
+            pause_s = self._retry_s
             try:
                 async with asyncio.timeout(REFRESH_S):
                     await self._wanted.wait()

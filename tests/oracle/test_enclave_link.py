@@ -1,7 +1,7 @@
 """The link against a scripted peer: every way of not answering ends the connection."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -10,8 +10,13 @@ import pytest
 
 from enclave.domain import wire
 from enclave.domain.errors import ConfigError, OracleError, QuorumNotReached, SourceUnavailable
-from oracle import enclave_link
-from oracle.enclave_link import EnclaveClient, EnclaveLost, parse_address, refusal_error
+from oracle.enclave_link import (
+    DEADLINES_S,
+    EnclaveClient,
+    EnclaveLost,
+    parse_address,
+    refusal_error,
+)
 
 Peer = Callable[[dict[str, Any], asyncio.StreamWriter], Awaitable[None]]
 HELLO = wire.HelloResult(
@@ -20,7 +25,9 @@ HELLO = wire.HelloResult(
 
 
 @asynccontextmanager
-async def _connected(path: Path, peer: Peer) -> AsyncIterator[EnclaveClient]:
+async def _connected(
+    path: Path, peer: Peer, deadlines_s: Mapping[str, float] = DEADLINES_S
+) -> AsyncIterator[EnclaveClient]:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while True:
@@ -30,7 +37,7 @@ async def _connected(path: Path, peer: Peer) -> AsyncIterator[EnclaveClient]:
             writer.close()
 
     async with await asyncio.start_unix_server(serve, str(path)):
-        client = await EnclaveClient.connect(f"unix:{path}")
+        client = await EnclaveClient.connect(f"unix:{path}", deadlines_s=deadlines_s)
         try:
             yield client
         finally:
@@ -165,14 +172,11 @@ async def test_an_enclave_that_ends_is_lost(path: Path) -> None:
             await client.health()
 
 
-async def test_an_enclave_that_hangs_is_lost_after_the_deadline(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_an_enclave_that_hangs_is_lost_after_the_deadline(path: Path) -> None:
     async def peer(_: dict[str, Any], writer: asyncio.StreamWriter) -> None:
         return
 
-    monkeypatch.setitem(enclave_link.DEADLINES_S, "health", 0.05)
-    async with _connected(path, peer) as client:
+    async with _connected(path, peer, {"health": 0.05}) as client:
         with pytest.raises(EnclaveLost, match=r"no answer within 0\.05 s"):
             await client.health()
 

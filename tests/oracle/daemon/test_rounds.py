@@ -1,0 +1,456 @@
+"""The round loop and submissions against a scripted enclave and contracts in memory."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import pytest
+
+from enclave.domain import wire
+from enclave.domain.errors import ChainError, RequestRefused
+from enclave.domain.observation import FeedFailure, SourceFailure
+from enclave.domain.report import Entry, decode_report, encode_entries, list_root
+from oracle.chain.base import CallReverted, Round, SignerStatus
+from oracle.daemon.chain_view import ChainView
+from oracle.daemon.events import Event, ReportLanded, ReportPlanned, ReportRefused, RoundMade
+from oracle.daemon.problems import Problems
+from oracle.daemon.rounds import RoundLoop, every_answer
+from oracle.daemon.submission import Submission, Target
+from oracle.enclave_link import EnclaveClient, EnclaveLost
+from oracle.feeds.catalogue import load_catalogue
+from oracle.registration import Standing
+from oracle.scheduler import Candidate, Due, Landed, Reason
+from oracle.telemetry.state import FeedState, NodeState
+from tests.fakes.fake_chain import OPERATOR, FakeChain, FakeSubmitter
+
+HUB = "0x" + "cc" * 20
+FEEDS = tuple(load_catalogue()[name] for name in ("btc-usd", "eth-usd", "sol-usd"))
+IDS = tuple(feed.feed_id for feed in FEEDS)
+STANDING = Standing(SignerStatus(OPERATOR, 2**31, b"\x05" * 32, 2, 4, False, True), 7)
+
+
+@dataclass
+class FakeClient:
+    """Answers rounds with the given prices; `fails` are feeds without an answer."""
+
+    prices: dict[bytes, int] = field(default_factory=lambda: dict.fromkeys(IDS, 1_000))
+    fails: set[bytes] = field(default_factory=set)
+    now: int = 1_700_000_000
+    asked: list[tuple[bytes, ...]] = field(default_factory=list)
+    signed: list[wire.Sign] = field(default_factory=list)
+    refuses_to_sign: Exception | None = None
+    entries: bytes | None = None
+
+    async def run_round(self, feed_ids: Sequence[bytes]) -> wire.RoundResult:
+        self.now += 1
+        self.asked.append(tuple(feed_ids))
+        lost = SourceFailure("kraken", "SourceUnavailable", "HTTP status 503", True)
+        answers = tuple(
+            wire.AnswerView(feed_id, self.prices[feed_id], 8, 13, 4, 5, (lost,))
+            for feed_id in feed_ids
+            if feed_id not in self.fails
+        )
+        failed = tuple(
+            wire.FailureView(FeedFailure(f, "QuorumNotReached", "2 sources, wanted 3"), (lost,))
+            for f in feed_ids
+            if f in self.fails
+        )
+        return wire.RoundResult(len(self.asked), self.now if answers else 0, answers, failed)
+
+    async def sign(self, request: wire.Sign) -> wire.SignResult:
+        if self.refuses_to_sign is not None:
+            raise self.refuses_to_sign
+        self.signed.append(request)
+        answered = [f for f in self.asked[-1] if f not in self.fails]
+        listed = sorted(request.feed_list.index(f) for f in answered if f in request.feed_list)
+        entries = encode_entries(
+            [Entry(index, self.prices[request.feed_list[index]], 13, 4) for index in listed]
+        )
+        root = list_root(request.feed_list)
+        return wire.SignResult(self.now, root, self.entries or entries, b"\x01" * 64)
+
+
+@dataclass
+class FakeJournal:
+    reports: list[bytes] = field(default_factory=list)
+
+    async def add_report(self, **row: Any) -> None:
+        self.reports.append(row["report"])
+
+
+@dataclass
+class Bench:
+    """One loop with everything around it."""
+
+    client: FakeClient
+    chain: FakeChain
+    submitter: FakeSubmitter
+    state: NodeState
+    view: ChainView
+    loop: RoundLoop
+    journal: FakeJournal
+    events: list[Event]
+    rechecks: list[int]
+    submission: Submission | None
+    running: set[asyncio.Task[None]]
+
+    async def round(self) -> None:
+        """One tick, and the end of what it sent."""
+        await self.loop._round()
+        for task in tuple(self.running):
+            await task
+
+    def of(self, kind: type[Event]) -> list[Any]:
+        return [event for event in self.events if isinstance(event, kind)]
+
+
+def _due(*names: bytes) -> Any:
+    def schedule(found: Any) -> tuple[Due, ...]:
+        return tuple(Due(c.feed_id, Reason.DEVIATION) for c in found if c.feed_id in names)
+
+    return schedule
+
+
+@asynccontextmanager
+async def _bench(
+    schedule: Any = every_answer,
+    *,
+    listed: Sequence[bytes] = IDS,
+    is_dry_run: bool = False,
+    standing: Standing | None = STANDING,
+) -> AsyncIterator[Bench]:
+    chain = FakeChain(feeds=tuple(listed))
+    state = NodeState(started_at=0, is_dry_run=is_dry_run)
+    state.feeds = {f.feed_id: FeedState(f.definition.name, f.feed_id, 8) for f in FEEDS}
+    problems = Problems(state)
+    view = ChainView(chain, state, problems, account=OPERATOR, low_balance_wei=10, retry_s=0.001)
+    await view.refresh()
+    client, submitter, journal = FakeClient(), FakeSubmitter(chain), FakeJournal()
+    events: list[Event] = []
+    rechecks: list[int] = []
+    running: set[asyncio.Task[None]] = set()
+    submission = None
+    if not is_dry_run:
+        submission = Submission(
+            chain,
+            submitter,
+            journal,
+            view=view,
+            state=state,
+            problems=problems,
+            target=Target(31_337, HUB),
+            observer=events.append,
+            recheck=lambda: rechecks.append(1),
+        )
+    async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
+
+        def spawn(work: Any) -> asyncio.Task[None]:
+            task = tasks.create_task(work)
+            running.add(task)
+            task.add_done_callback(running.discard)
+            return task
+
+        loop = RoundLoop(
+            cast(EnclaveClient, client),
+            feeds=FEEDS,
+            view=view,
+            state=state,
+            problems=problems,
+            target=Target(31_337, HUB),
+            schedule=schedule,
+            observer=events.append,
+            submission=submission,
+            standing=lambda: standing,
+            spawn=spawn,
+        )
+        yield Bench(
+            client,
+            chain,
+            submitter,
+            state,
+            view,
+            loop,
+            journal,
+            events,
+            rechecks,
+            submission,
+            running,
+        )
+
+
+async def test_a_round_is_signed_for_this_hub_sent_and_taken_over() -> None:
+    async with _bench() as bench:
+        await bench.round()
+        [request] = bench.client.signed
+        assert (request.chain_id, request.hub) == (31_337, b"\xcc" * 20)
+        assert request.feed_list == IDS
+        [landed] = bench.of(ReportLanded)
+        assert landed.feed_ids == IDS
+        assert landed.skipped == ()
+        assert bench.view.landed[IDS[0]] == Landed(1_000, bench.client.now)
+        feed = bench.state.feeds[IDS[0]]
+        assert (feed.landed_answer, feed.landed_at) == (1_000, bench.client.now)
+        assert (feed.gas_used, feed.block) == (84_000, 11)
+
+
+async def test_the_report_carries_the_seats_position_and_the_signature() -> None:
+    async with _bench() as bench:
+        await bench.round()
+        report = decode_report(bench.submitter.reports[0])
+        assert report.mask == 1 << 7
+        assert report.signatures == (b"\x01" * 64,)
+        assert report.report.list_root == list_root(IDS)
+
+
+async def test_the_report_is_kept_before_it_is_sent() -> None:
+    async with _bench() as bench:
+        bench.submitter.refusals["submit"] = [ChainError("down")]
+        await bench.round()
+        assert len(bench.journal.reports) == 1
+        assert bench.submitter.reports == []
+
+
+async def test_what_is_due_alone_gets_a_round_of_its_own_and_one_transaction() -> None:
+    async with _bench(_due(IDS[2], IDS[0])) as bench:
+        await bench.round()
+        assert bench.client.asked == [IDS, (IDS[0], IDS[2])]
+        [landed] = bench.of(ReportLanded)
+        assert landed.feed_ids == (IDS[0], IDS[2])
+        assert bench.submitter.sent == ["submit"]
+
+
+async def test_nothing_due_signs_nothing() -> None:
+    async with _bench(_due()) as bench:
+        await bench.round()
+        assert bench.client.signed == []
+        assert bench.submitter.sent == []
+        assert len(bench.of(RoundMade)) == 1
+
+
+async def test_what_was_due_but_fails_in_its_own_round_signs_nothing() -> None:
+    async with _bench(_due(IDS[0])) as bench:
+        look = bench.client.run_round
+
+        async def then_fail(feed_ids: Sequence[bytes]) -> wire.RoundResult:
+            result = await look(feed_ids)
+            bench.client.fails = set(IDS)
+            return result
+
+        bench.client.run_round = then_fail  # type: ignore[method-assign]  # a change in between
+        await bench.round()
+        assert bench.client.signed == []
+
+
+async def test_a_feed_that_is_not_listed_is_left_out() -> None:
+    async with _bench(listed=[IDS[1]]) as bench:
+        await bench.round()
+        [landed] = bench.of(ReportLanded)
+        assert landed.feed_ids == (IDS[1],)
+        assert "BTC/USD" in bench.state.notices["unlisted"]
+
+
+async def test_a_feed_without_an_answer_is_left_out_and_says_why() -> None:
+    async with _bench() as bench:
+        bench.client.fails = {IDS[1]}
+        await bench.round()
+        [landed] = bench.of(ReportLanded)
+        assert landed.feed_ids == (IDS[0], IDS[2])
+        feed = bench.state.feeds[IDS[1]]
+        assert feed.failure == "2 sources, wanted 3"
+        assert feed.source_failures == {"kraken": "HTTP status 503"}
+
+
+async def test_a_feed_that_the_hub_skipped_does_not_count_as_landed() -> None:
+    async with _bench() as bench:
+        bench.submitter.skips = {1}
+        await bench.round()
+        [landed] = bench.of(ReportLanded)
+        assert (landed.feed_ids, landed.skipped) == ((IDS[0], IDS[2]), (IDS[1],))
+        assert IDS[1] not in bench.view.landed
+
+
+async def test_before_the_signer_is_accepted_nothing_is_signed() -> None:
+    async with _bench(standing=None) as bench:
+        await bench.round()
+        assert bench.client.signed == []
+        assert bench.state.rounds == 1
+
+
+async def test_a_hub_that_is_not_live_gets_nothing() -> None:
+    async with _bench() as bench:
+        bench.chain.is_live = False
+        await bench.view.refresh()
+        await bench.round()
+        assert bench.client.signed == []
+
+
+async def test_a_hub_that_wants_more_signatures_is_a_problem_in_one_line() -> None:
+    async with _bench() as bench:
+        bench.chain.signatures = 2
+        await bench.view.refresh()
+        await bench.round()
+        assert bench.client.signed == []
+        assert bench.state.problems["quorum"] == "the hub wants 2 signatures, this node brings 1"
+        bench.chain.signatures = 1
+        await bench.view.refresh()
+        await bench.round()
+        assert "quorum" not in bench.state.problems
+        assert len(bench.of(ReportLanded)) == 1
+
+
+async def test_while_a_report_is_on_its_way_no_other_is_signed() -> None:
+    async with _bench() as bench:
+        gate = asyncio.Event()
+        send = bench.submitter.send
+
+        async def slow(call: Any) -> Any:
+            await gate.wait()
+            return await send(call)
+
+        bench.submitter.send = slow  # type: ignore[method-assign]  # a slow chain
+        await bench.loop._round()
+        await bench.loop._round()
+        assert len(bench.client.signed) == 1
+        gate.set()
+        for task in tuple(bench.running):
+            await task
+        assert len(bench.of(ReportLanded)) == 1
+
+
+async def test_a_refused_report_is_one_line_and_has_everything_looked_at_again() -> None:
+    async with _bench() as bench:
+        refusal = CallReverted("submit refused: FeedHub_NotLive()", name="FeedHub_NotLive")
+        bench.submitter.refusals["submit"] = [refusal]
+        await bench.round()
+        [refused] = bench.of(ReportRefused)
+        assert refused.reason == "submit refused: FeedHub_NotLive()"
+        assert bench.state.problems["submit"] == refused.reason
+        assert bench.rechecks == [1]
+        assert bench.view.landed == {}
+
+
+async def test_after_a_refusal_it_backs_off_and_a_landing_clears_the_problem() -> None:
+    async with _bench() as bench:
+        bench.submitter.refusals["submit"] = [ChainError("down")]
+        await bench.round()
+        await bench.round()
+        assert len(bench.client.signed) == 1
+        assert bench.submission is not None
+        bench.submission._not_before = 0.0
+        await bench.round()
+        assert "submit" not in bench.state.problems
+        assert bench.state.reports_landed == 1
+        assert bench.rechecks == []
+
+
+async def test_an_enclave_that_refuses_to_sign_sends_nothing_and_goes_on() -> None:
+    async with _bench() as bench:
+        bench.client.refuses_to_sign = RequestRefused("not newer")
+        await bench.round()
+        assert bench.submitter.sent == []
+        bench.client.refuses_to_sign = None
+        await bench.round()
+        assert len(bench.of(ReportLanded)) == 1
+
+
+async def test_a_lost_enclave_ends_the_loop() -> None:
+    async with _bench() as bench:
+        bench.client.refuses_to_sign = EnclaveLost("gone")
+        with pytest.raises(EnclaveLost, match="gone"):
+            await bench.loop.run(0.01)
+
+
+async def test_a_signature_over_something_that_is_no_report_loses_the_enclave() -> None:
+    async with _bench() as bench:
+        bench.client.entries = bytes(14)
+        with pytest.raises(EnclaveLost, match="sign:"):
+            await bench.round()
+
+
+async def test_a_dry_run_plans_every_due_report_once_and_sends_nothing() -> None:
+    def moved(found: Any) -> tuple[Due, ...]:
+        candidates: list[Candidate] = list(found)
+        return tuple(Due(c.feed_id, Reason.FIRST) for c in candidates if c.landed is None)
+
+    async with _bench(moved, is_dry_run=True, standing=None) as bench:
+        await bench.round()
+        await bench.round()
+        [planned] = bench.of(ReportPlanned)
+        assert planned.is_dry_run
+        assert planned.feed_ids == IDS
+        assert decode_report(planned.encoded).report == planned.report
+        await bench.view.refresh()
+        assert bench.view.landed[IDS[0]].answer == 1_000
+        assert bench.submitter.sent == []
+
+
+async def test_rounds_keep_their_pace_until_cancelled() -> None:
+    async with _bench(_due()) as bench:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.1):
+                await bench.loop.run(0.01)
+        assert 4 <= len(bench.client.asked) <= 11
+
+
+def test_the_schedule_of_demonstrations_takes_every_newer_answer() -> None:
+    def candidate(name: bytes, landed: Landed | None) -> Candidate:
+        return Candidate(name, 5, 10, 50, 3_600, landed)
+
+    found = [candidate(b"a", None), candidate(b"b", Landed(5, 9)), candidate(b"c", Landed(5, 10))]
+    assert [due.feed_id for due in every_answer(found)] == [b"a", b"b"]
+
+
+async def test_the_view_reads_what_the_hub_holds() -> None:
+    async with _bench() as bench:
+        bench.chain.stored = {1: Round(77, 1_600_000_000, 1, 2, 0x80)}
+        await bench.view.refresh()
+        assert bench.view.landed == {IDS[1]: Landed(77, 1_600_000_000)}
+        assert bench.state.feeds[IDS[1]].landed_answer == 77
+        assert bench.state.feeds[IDS[2]].index == 2
+
+
+async def test_a_report_that_lands_during_a_refresh_is_not_overwritten_by_it() -> None:
+    async with _bench() as bench:
+        bench.chain.stored = {0: Round(77, 1_600_000_000, 1, 2, 0x80)}
+        read = bench.chain.rounds
+
+        async def meanwhile(indexes: Any) -> Any:
+            found = await read(indexes)
+            bench.view.landed_now([IDS[0]], {IDS[0]: Landed(99, 1_700_000_000)})
+            return found
+
+        bench.chain.rounds = meanwhile  # type: ignore[method-assign]  # a landing in between
+        await bench.view.refresh()
+        assert bench.view.landed[IDS[0]].answer == 99
+
+
+async def test_a_low_balance_is_a_notice_until_it_is_filled() -> None:
+    async with _bench() as bench:
+        bench.chain.funds = 9
+        await bench.view.refresh()
+        assert "holds only 9 wei" in bench.state.notices["balance"]
+        bench.chain.funds = 10
+        await bench.view.refresh()
+        assert "balance" not in bench.state.notices
+
+
+async def test_a_chain_that_does_not_answer_is_a_problem_that_goes_when_it_does() -> None:
+    async with _bench() as bench:
+        answers: list[Any] = [ChainError("endpoint 1 of 1: not reachable")] * 2
+
+        async def flaky() -> tuple[bytes, ...]:
+            if answers:
+                raise answers.pop()
+            return IDS
+
+        bench.chain.feed_ids = flaky  # type: ignore[method-assign]  # an endpoint that fails
+        async with asyncio.TaskGroup() as tasks:
+            keeping = tasks.create_task(bench.view.keep_fresh())
+            while "chain" not in bench.state.problems:
+                await asyncio.sleep(0)
+            while "chain" in bench.state.problems:
+                await asyncio.sleep(0.001)
+            bench.view.refresh_soon()
+            keeping.cancel()
