@@ -52,6 +52,9 @@ contract DcapVerifier is IDcapVerifier {
     uint256 private constant QE_REPORT = 128;
     uint256 private constant QE_SIGNATURE = 512;
     uint256 private constant AUTH = 576;
+    /// @dev The shortest SGX and the longest TDX evidence.
+    uint256 private constant MIN_BYTES = HEADER + SGX_BODY + AUTH;
+    uint256 private constant MAX_BYTES = HEADER + TDX_BODY + AUTH + MAX_AUTH_BYTES;
 
     bytes32 private immutable _rootX;
     bytes32 private immutable _rootY;
@@ -275,7 +278,10 @@ contract DcapVerifier is IDcapVerifier {
     /// @dev Length and first bytes decide where everything is; nothing in the evidence gives a
     ///     length.
     function _kindOf(bytes calldata evidence) private view returns (Kind memory kind) {
-        require(evidence.length >= HEADER, DcapVerifier_EvidenceLength(evidence.length, HEADER, 0));
+        require(
+            evidence.length >= MIN_BYTES,
+            DcapVerifier_EvidenceLength(evidence.length, MIN_BYTES, MAX_BYTES)
+        );
         bytes8 head = bytes8(evidence[:8]);
         if (head == SGX_V3) {
             kind = Kind({tee: TeeKind.SGX, signedEnd: HEADER + SGX_BODY, qeProdId: _sgxQeProdId});
