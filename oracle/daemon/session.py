@@ -20,7 +20,6 @@ log = structlog.get_logger(__name__)
 
 #: How often the signer's standing is looked at again; also finds a hub that others cleared.
 CHECK_S = 15.0
-_RETRY_S = 1.0
 _RETRY_MAX_S = 60.0
 
 
@@ -54,7 +53,21 @@ class Standings:
         observer: Observer,
         renew_before_s: float,
         clock: Callable[[], float],
+        retry_s: float = 1.0,
     ) -> None:
+        """Set up; nothing is asked yet.
+
+        Args:
+            enclave: Whose signer to keep.
+            registrar: Brings it to the chain.
+            view: Refreshed when the hub changed.
+            state: Written.
+            problems: Written.
+            observer: Told when the signer is accepted.
+            renew_before_s: The operator's wish; see `renewal_margin_s`.
+            clock: Seconds since the epoch.
+            retry_s: First pause after a failure.
+        """
         self.now: Standing | None = None
         self._enclave = enclave
         self._registrar = registrar
@@ -64,6 +77,7 @@ class Standings:
         self._observer = observer
         self._renew_before_s = renew_before_s
         self._clock = clock
+        self._retry_s = retry_s
         self._registered_at = 0
         self._wanted = asyncio.Event()
 
@@ -78,7 +92,7 @@ class Standings:
             EnclaveLost: The signer was revoked: a new enclave makes a new key.
         """
         identity = Identity(self._enclave.hello.signer, self._enclave.hello.hpke_public_key)
-        pause_s = _RETRY_S
+        pause_s = self._retry_s
         while True:
             self._wanted.clear()
             try:
@@ -92,7 +106,7 @@ class Standings:
                 await asyncio.sleep(pause_s)
                 pause_s = min(_RETRY_MAX_S, 2 * pause_s)
                 continue
-            pause_s = _RETRY_S
+            pause_s = self._retry_s
             self._won(identity, standing)
             try:
                 async with asyncio.timeout(CHECK_S):
