@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import signal
 import sys
 import tempfile
 import time
@@ -38,6 +39,7 @@ from oracle.feeds.catalogue import Feed, load_catalogue, select
 from oracle.telemetry.logging import configure_logging
 from oracle.telemetry.state import NodeState
 
+EXIT_INTERRUPTED = 130
 #: Longest wait for a report to land.
 ROUND_LIMIT_S = 60.0
 #: How long a wait goes on before the next line says what is waited for.
@@ -190,15 +192,16 @@ def demo(
         try:
             with stage:
                 asyncio.run(_perform(options, stage))
-        except KeyboardInterrupt:
-            # Without a number of rounds this is how a demo ends.
+        except asyncio.CancelledError:
+            # A signal. Without a number of rounds this is how a demo ends.
             if rounds is not None or not stage.rounds:
-                raise
+                raise typer.Exit(EXIT_INTERRUPTED) from None
     if not stage.finish():
         raise typer.Exit(ExitStatus.FAILURE)
 
 
 async def _perform(options: DemoOptions, stage: Stage) -> None:
+    _end_on_signals()
     stage.notice()
     async with _sources(options, stage) as sources:
         stage.progress("starting chain and emulated silicon, deploying the contracts")
@@ -214,6 +217,14 @@ async def _perform(options: DemoOptions, stage: Stage) -> None:
         async with world(wanted, sources) as local:
             stage.progress("starting the node; it registers the enclave's signer on the chain")
             await _follow(options, local, stage)
+
+
+def _end_on_signals() -> None:
+    """Have a signal end this task as its own end would: everything is stopped on the way out."""
+    task = asyncio.current_task()
+    if task is not None:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
 
 
 @asynccontextmanager

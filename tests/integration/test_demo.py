@@ -5,6 +5,7 @@ import json
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
+from pathlib import Path
 
 import pytest
 
@@ -77,20 +78,34 @@ async def test_what_cannot_start_is_said_in_one_line(arguments: tuple[str, ...],
     assert "Traceback" not in stderr.decode()
 
 
-@pytest.mark.parametrize("moment", ["starting chain", "starting the node", "round 1"])
-async def test_ctrl_c_leaves_no_process_behind(moment: str) -> None:
+@pytest.mark.parametrize(
+    ("moment", "number"),
+    [
+        ("starting chain", signal.SIGINT),
+        ("starting the node", signal.SIGTERM),
+        ("round 1", signal.SIGINT),
+    ],
+)
+async def test_a_signal_ends_it_and_leaves_nothing_behind(
+    moment: str, number: signal.Signals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
     with adopting_orphans() as before:
         process = await start("--feeds", "usdt-usd")
         await line_with(process, moment)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         async with asyncio.timeout(10):
             _, stderr = await process.communicate()
         assert process.returncode == (0 if moment == "round 1" else 130)
         assert "Traceback" not in stderr.decode()
         assert left_behind(before) == []
+    assert list(tmp_path.iterdir()) == []
 
 
-async def test_a_killed_demo_takes_its_processes_with_it() -> None:
+async def test_a_killed_demo_takes_its_processes_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
     with adopting_orphans() as before:
         process = await start("--feeds", "usdt-usd")
         await line_with(process, "round 1")

@@ -73,7 +73,10 @@ async def test_a_killed_enclave_is_replaced_registered_and_goes_on(
     assert reading[2] == after.report.observed_at
 
 
-async def test_without_a_sandbox_it_works_says_so_and_ends_with_its_daemon(tmp_path: Path) -> None:
+async def test_without_a_sandbox_it_works_says_so_and_ends_with_its_daemon(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
     with adopting_orphans() as before:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-c", _NODE, str(tmp_path)),
