@@ -121,15 +121,19 @@ def _interpreter_prefixes(python: Path) -> list[Path]:
     return list(dict.fromkeys(found))
 
 
-async def find_sandbox(launch: EnclaveLaunch) -> list[str]:
+async def find_sandbox(launch: EnclaveLaunch, *, search: str = _SEARCH) -> list[str]:
     """The sandbox's command line prefix after a trial run; empty where there is none.
+
+    Args:
+        launch: What to start in it.
+        search: Folders to find `bwrap` in, with colons; the environment is not asked.
 
     Raises:
         ConfigError: The configuration requires a sandbox and the trial run fails.
     """
     if launch.sandbox == "off":
         return []
-    bwrap = shutil.which("bwrap", path=_SEARCH)
+    bwrap = shutil.which("bwrap", path=search)
     reason = "bwrap is not installed"
     if bwrap is not None:
         prefix = sandbox_command(launch, bwrap)
@@ -169,8 +173,15 @@ async def _try(prefix: Sequence[str], python: Path) -> str:
 
 
 @asynccontextmanager
-async def run_enclave(launch: EnclaveLaunch) -> AsyncIterator[Enclave]:
+async def run_enclave(
+    launch: EnclaveLaunch, *, start_s: float = START_S, stop_s: float = STOP_S
+) -> AsyncIterator[Enclave]:
     """Start the enclave, say hello, and stop it in the end.
+
+    Args:
+        launch: How.
+        start_s: Limit until it listens.
+        stop_s: Limit of each way to end it: asking, terminating, killing.
 
     Raises:
         EnclaveLost: It ended or did not answer; its last line of output is in the log.
@@ -196,7 +207,7 @@ async def run_enclave(launch: EnclaveLaunch) -> AsyncIterator[Enclave]:
     )
     client = None
     try:
-        await output.listening(START_S)
+        await output.listening(start_s)
         client = await EnclaveClient.connect(f"unix:{listen}")
         hello = await client.hello()
         log.info(
@@ -208,23 +219,27 @@ async def run_enclave(launch: EnclaveLaunch) -> AsyncIterator[Enclave]:
         )
         yield Enclave(client, hello, transport.get_pid(), bool(prefix))
     finally:
-        await _stop(transport, output, client)
+        await _stop(transport, output, client, stop_s)
 
 
 async def _stop(
-    transport: asyncio.SubprocessTransport, output: "_Output", client: EnclaveClient | None
+    transport: asyncio.SubprocessTransport,
+    output: "_Output",
+    client: EnclaveClient | None,
+    stop_s: float,
 ) -> None:
-    """Ask, then terminate, then kill; at most about three times `STOP_S`."""
+    """Ask, then terminate, then kill."""
     try:
         if client is not None:
-            with suppress(EnclaveLost):
-                await client.shutdown()
+            with suppress(EnclaveLost, TimeoutError):
+                async with asyncio.timeout(stop_s):
+                    await client.shutdown()
             await client.close()
         for ask in (None, transport.terminate, transport.kill):
             if ask is not None:
                 with suppress(ProcessLookupError):
                     ask()
-            if await output.ended(STOP_S if client is not None or ask else 0):
+            if await output.ended(stop_s if client is not None or ask else 0):
                 break
     finally:
         with suppress(ProcessLookupError):
