@@ -152,40 +152,22 @@ contract DcapVerifier is IDcapVerifier {
         // 1. Form: a supported version with exactly the parts it has, from Intel's quoting enclave.
         Kind memory kind = _kindOf(evidence);
         bytes calldata tail = evidence[kind.signedEnd:];
-        // 2. Machine: the PCK certificate was verified up to the root, and no certificate has
-        // ended.
-        require(hints.length == 32, DcapVerifier_HintsLength(hints.length, 32));
-        bytes32 pckId = _word(hints, 0);
-        CachedPck memory machine = _pcks[pckId];
-        require(machine.notAfter != 0, DcapVerifier_UnknownPck(pckId));
+        // 2. Machine: its PCK certificate was verified up to the root and none above has ended.
+        (bytes32 pckId, CachedPck memory machine) = _machine(hints);
+        // 3. Quoting enclave: the machine signed its report; it is the vendor's production enclave.
+        bytes calldata report = tail[QE_REPORT:QE_SIGNATURE];
         require(
-            machine.notAfter >= block.timestamp,
-            DcapVerifier_CertificateExpired(machine.notAfter, block.timestamp)
-        );
-        // 3. Quoting enclave: its report is signed by the machine and is that of the vendor's
-        // production enclave.
-        require(
-            P256.verify({
-                digest: sha256(tail[QE_REPORT:QE_SIGNATURE]),
-                r: _word(tail, QE_SIGNATURE),
-                s: _word(tail, QE_SIGNATURE + 32),
-                x: machine.x,
-                y: machine.y
-            }),
+            _isSigned(report, tail[QE_SIGNATURE:AUTH], machine.x, machine.y),
             DcapVerifier_QeReportSignature(pckId)
         );
-        _requireQuotingEnclave(tail[QE_REPORT:QE_SIGNATURE], kind.qeProdId);
+        _requireQuotingEnclave(report, kind.qeProdId);
         // 4. Attestation key: the quoting enclave's report names it.
         _requireAttestationKey(tail);
         // 5. Quote: header and report body are signed by the attestation key.
         require(
-            P256.verify({
-                digest: sha256(evidence[:kind.signedEnd]),
-                r: _word(tail, 0),
-                s: _word(tail, 32),
-                x: _word(tail, KEY),
-                y: _word(tail, KEY + 32)
-            }),
+            _isSigned(
+                evidence[:kind.signedEnd], tail[:KEY], _word(tail, KEY), _word(tail, KEY + 32)
+            ),
             DcapVerifier_QuoteSignature()
         );
         // 6. Attributes: no debugger, no key of the platform's own enclaves.
@@ -262,6 +244,33 @@ contract DcapVerifier is IDcapVerifier {
             c.notAfter >= block.timestamp,
             DcapVerifier_CertificateExpired(c.notAfter, block.timestamp)
         );
+    }
+
+    /// @dev The machine that the hints name; none of its certificates has ended.
+    function _machine(bytes calldata hints)
+        private
+        view
+        returns (bytes32 pckId, CachedPck memory machine)
+    {
+        require(hints.length == 32, DcapVerifier_HintsLength(hints.length, 32));
+        pckId = _word(hints, 0);
+        machine = _pcks[pckId];
+        require(machine.notAfter != 0, DcapVerifier_UnknownPck(pckId));
+        require(
+            machine.notAfter >= block.timestamp,
+            DcapVerifier_CertificateExpired(machine.notAfter, block.timestamp)
+        );
+    }
+
+    /// @param signature r and s, 32 bytes each.
+    function _isSigned(bytes calldata message, bytes calldata signature, bytes32 x, bytes32 y)
+        private
+        view
+        returns (bool)
+    {
+        return P256.verify({
+            digest: sha256(message), r: _word(signature, 0), s: _word(signature, 32), x: x, y: y
+        });
     }
 
     /// @param report The QE report body, 384 bytes.
