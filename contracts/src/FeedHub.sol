@@ -215,7 +215,7 @@ contract FeedHub is IFeedHub, Governed {
     }
 
     /// @inheritdoc IFeedHub
-    function read(uint16 index) external view returns (Round memory round) {
+    function read(uint16 index) external view returns (Round memory) {
         Lane lane = index < MAX_FEEDS ? _lane(index) : Lane.wrap(0);
         if (!lane.isListed()) revert FeedHub_UnlistedFeed(index, _feeds.length);
         if (lane.isPaused()) {
@@ -223,12 +223,15 @@ contract FeedHub is IFeedHub, Governed {
             require(block.timestamp >= until, FeedHub_FeedPaused(index, until));
             lane = lane.withPaused(false);
         }
-        require(lane.observedAt() != 0, FeedHub_NeverWritten(index));
-        round.answer = lane.value();
-        round.observedAt = Narrow.u32(lane.observedAt());
-        round.dispersion = lane.dispersion();
-        round.sources = lane.sources();
-        round.flags = lane.flags();
+        uint32 observedAt = lane.observedAt();
+        require(observedAt != 0, FeedHub_NeverWritten(index));
+        return Round({
+            answer: lane.value(),
+            observedAt: observedAt,
+            dispersion: lane.dispersion(),
+            sources: lane.sources(),
+            flags: lane.flags()
+        });
     }
 
     /// @inheritdoc IFeedHub

@@ -35,8 +35,8 @@ library Lanes {
     }
 
     /// @return Seconds since the epoch; 0 if the feed was never written.
-    function observedAt(Lane lane) internal pure returns (uint256) {
-        return (Lane.unwrap(lane) >> 32) & 0xFFFFFFFF;
+    function observedAt(Lane lane) internal pure returns (uint32) {
+        return uint32(Lane.unwrap(lane) >> 32);
     }
 
     function dispersion(Lane lane) internal pure returns (uint16) {
