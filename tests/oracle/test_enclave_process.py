@@ -134,10 +134,14 @@ async def test_an_enclave_that_ignores_every_request_to_end_is_killed(
 
 async def test_an_error_in_the_block_stops_the_enclave_too(launch: EnclaveLaunch) -> None:
     pids = []
-    with pytest.raises(RuntimeError, match="oops"):
+
+    async def fail() -> None:
         async with run_enclave(launch) as enclave:
             pids.append(enclave.pid)
             raise RuntimeError("oops")
+
+    with pytest.raises(RuntimeError, match="oops"):
+        await fail()
     assert not _is_alive(pids[0])
 
 
@@ -186,7 +190,7 @@ def test_silicon_and_ca_are_named_only_if_configured(launch: EnclaveLaunch) -> N
     full = EnclaveLaunch(**(values | {"silicon": Path("/s/s.sock"), "extra_ca": Path("/c/ca.pem")}))
     assert enclave_command(full)[-4:] == ["--silicon", "/s/s.sock", "--extra-ca", "/c/ca.pem"]
     sandbox = sandbox_command(full, "bwrap")
-    assert ["--ro-bind", "/s", "/s"] == sandbox[sandbox.index("/s") - 1 :][:3]
+    assert sandbox[sandbox.index("/s") - 1 :][:3] == ["--ro-bind", "/s", "/s"]
     assert "/c/ca.pem" in sandbox
 
 

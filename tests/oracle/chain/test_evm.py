@@ -1,0 +1,276 @@
+"""Typed reads and calls, against an endpoint with scripted answers; the real one is Anvil."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import pytest
+from eth_abi.abi import encode
+
+from enclave.domain.errors import ChainError
+from enclave.domain.report import Entry, encode_entries, keccak256
+from oracle.chain.abi_codec import load_abi
+from oracle.chain.base import CallReverted, Log, Receipt, Registration, Seat
+from oracle.chain.evm import EvmChain, parse_block, parse_receipt
+from oracle.chain.rpc import Rpc, RpcRefused
+from oracle.config import checksum_address
+
+REGISTRY, SIGNERS, HUB, VERIFIER, POLICY = (
+    checksum_address("0x" + byte * 20) for byte in ("a1", "b2", "c3", "d4", "e5")
+)
+ZERO = "0x" + "00" * 20
+WHO = checksum_address("0x" + "11" * 20)
+
+
+@dataclass
+class FakeRpc:
+    """Answers `eth_call` by contract and function; an exception is raised."""
+
+    answers: dict[tuple[str, str], Any] = field(default_factory=dict)
+    asked: list[tuple[str, str]] = field(default_factory=list)
+
+    async def request(self, method: str, params: Sequence[Any]) -> Any:
+        if method != "eth_call":
+            return self.answers[("", method)]
+        address, data = params[0]["to"], bytes.fromhex(params[0]["data"][2:])
+        abi = load_abi(
+            {
+                REGISTRY: "AttestationRegistry",
+                SIGNERS: "SignerSet",
+                HUB: "FeedHub",
+                VERIFIER: "DcapVerifier",
+                POLICY: "ImagePolicy",
+            }[address]
+        )
+        name = next(n for n, item in abi.functions.items() if item.selector == data[:4])
+        self.asked.append((address, name))
+        answer = self.answers[(address, name)]
+        if isinstance(answer, Exception):
+            raise answer
+        return "0x" + answer.hex()
+
+
+def _chain(**answers: Any) -> tuple[EvmChain, FakeRpc]:
+    rpc = FakeRpc()
+    owners = {"registry": REGISTRY, "signers": SIGNERS, "hub": HUB, "verifier": VERIFIER}
+    owners["policy"] = POLICY
+    for key, answer in answers.items():
+        owner, _, name = key.partition("_")
+        rpc.answers[(owners[owner], name)] = answer
+    return (
+        EvmChain(cast(Rpc, rpc), registry=REGISTRY, signer_set=SIGNERS, hub=HUB, verifier_id=1),
+        rpc,
+    )
+
+
+def _reverts(signature: str, *values: tuple[str, Any]) -> RpcRefused:
+    kinds, given = [kind for kind, _ in values], [value for _, value in values]
+    data = keccak256(signature.encode())[:4] + encode(kinds, given)
+    return RpcRefused("eth_call: error 3: execution reverted", code=3, data=data)
+
+
+async def test_rounds_leave_out_what_was_never_written_or_is_paused() -> None:
+    chain, rpc = _chain(hub_read=encode(["(int64,uint32,uint16,uint8,uint8)"], [(5, 4, 3, 2, 1)]))
+    found = await chain.rounds([0, 1])
+    assert found[0].answer == found[1].answer == 5
+    for error in (
+        _reverts("FeedHub_NeverWritten(uint16)", ("uint16", 0)),
+        _reverts("FeedHub_FeedPaused(uint16,uint256)", ("uint16", 0), ("uint256", 9)),
+    ):
+        rpc.answers[(HUB, "read")] = error
+        assert await chain.rounds([0]) == {}
+
+
+async def test_another_revert_of_a_read_is_raised_by_name() -> None:
+    chain, _ = _chain(
+        hub_read=_reverts("FeedHub_UnlistedFeed(uint256,uint256)", ("uint256", 9), ("uint256", 3))
+    )
+    with pytest.raises(CallReverted, match=r"read: FeedHub_UnlistedFeed\(seen 9, wanted 3\)"):
+        await chain.rounds([9])
+
+
+async def test_an_address_without_a_contract_says_so() -> None:
+    chain, _ = _chain(hub_feedIds=b"")
+    with pytest.raises(ChainError, match=f"feedIds: no contract at {HUB}; check the address"):
+        await chain.feed_ids()
+
+
+async def test_an_error_without_revert_data_is_passed_on() -> None:
+    chain, _ = _chain(hub_feedIds=RpcRefused("limit", code=-32000, data=b""))
+    with pytest.raises(RpcRefused, match="limit"):
+        await chain.feed_ids()
+
+
+async def test_the_hub_says_what_it_wants() -> None:
+    chain, _ = _chain(
+        hub_config=encode(["(uint8,uint8,uint8,uint32,uint32)"], [(2, 1, 4, 60, 5)]),
+        hub_isLive=encode(["bool"], [True]),
+    )
+    hub = await chain.hub()
+    assert (hub.signatures, hub.max_age_s, hub.is_live) == (2, 60, True)
+
+
+async def test_what_the_registry_says_of_a_signer() -> None:
+    info = (WHO, 9_000, b"\x05" * 32, 2, 4, False, True)
+    kinds = "(address,uint64,bytes32,uint8,uint8,bool,bool)"
+    chain, _ = _chain(registry_signerInfo=encode([kinds], [info]))
+    status = await chain.signer(b"\x11" * 20)
+    assert (status.operator, status.expires_at, status.tier) == (WHO, 9_000, 4)
+    assert status.is_valid
+    assert not status.is_revoked
+
+
+async def test_the_seat_of_an_operator() -> None:
+    seats = [(WHO, ZERO, ZERO, 0, 0), (WHO, ZERO, WHO, 1, 7)]
+    chain, _ = _chain(
+        signers_seatOf=encode(["uint8"], [1]),
+        signers_seats=encode(["(address,address,address,uint8,uint64)[]"], [seats]),
+    )
+    seat = await chain.seat(WHO)
+    assert seat == Seat(1, (None, WHO), 1, 7)
+    assert seat.position(WHO) == 3
+    assert seat.position(ZERO) is None
+
+
+async def test_a_rebuild_is_needed_unless_it_would_change_nothing() -> None:
+    chain, rpc = _chain(hub_rebuild=encode(["address"], [WHO]))
+    assert await chain.needs_rebuild()
+    rpc.answers[(HUB, "rebuild")] = _reverts("FeedHub_NothingToRebuild()")
+    assert not await chain.needs_rebuild()
+    rpc.answers[(HUB, "rebuild")] = _reverts(
+        "FeedHub_BadSignerSet(uint256,uint256)", ("uint256", 1), ("uint256", 2)
+    )
+    with pytest.raises(CallReverted, match="BadSignerSet"):
+        await chain.needs_rebuild()
+
+
+async def test_cached_certificates_are_asked_of_the_registered_verifier() -> None:
+    pck = (b"\x01" * 32, b"\x02" * 32, b"\x03" * 16, b"\x04" * 6, 9)
+    ca = (b"\x01" * 32, b"\x02" * 32, b"\x03" * 32, 0)
+    chain, rpc = _chain(
+        registry_verifierAt=encode(["address"], [VERIFIER]),
+        verifier_pck=encode(["(bytes32,bytes32,bytes16,bytes6,uint40)"], [pck]),
+        verifier_ca=encode(["(bytes32,bytes32,bytes32,uint64)"], [ca]),
+    )
+    assert await chain.is_cached(b"\x01" * 32, b"\x02" * 32) == (True, False)
+    await chain.is_cached(b"\x01" * 32, b"\x02" * 32)
+    assert rpc.asked.count((REGISTRY, "verifierAt")) == 1
+    assert chain.cache_ca(b"der").target == VERIFIER
+    assert chain.cache_pck(b"der", b"\x02" * 32).purpose == "cache_pck"
+
+
+async def test_a_verifier_that_is_not_registered_says_so() -> None:
+    chain, _ = _chain(registry_verifierAt=encode(["address"], [ZERO]))
+    with pytest.raises(ChainError, match="the registry has no verifier 1"):
+        await chain.is_cached(b"\x01" * 32, b"\x02" * 32)
+
+
+async def test_contracts_that_do_not_belong_together_are_named() -> None:
+    chain, rpc = _chain(
+        hub_signerSet=encode(["address"], [SIGNERS]),
+        signers_registry=encode(["address"], [REGISTRY]),
+        registry_verifierAt=encode(["address"], [VERIFIER]),
+    )
+    await chain.check_wiring()
+    rpc.answers[(SIGNERS, "registry")] = encode(["address"], [WHO])
+    with pytest.raises(ChainError, match=rf"registry\(\) is {WHO}, the configuration says"):
+        await chain.check_wiring()
+
+
+async def test_whether_an_image_is_approved() -> None:
+    chain, _ = _chain(
+        signers_imagePolicy=encode(["address"], [POLICY]),
+        policy_image=encode(["(uint24,uint8,uint32,bool)"], [(1, 2, 60, True)]),
+    )
+    assert await chain.is_image_live(b"\x05" * 32)
+
+
+def test_calls_name_their_purpose_target_and_function() -> None:
+    chain, _ = _chain()
+    registration = Registration(
+        b"\x11" * 20, WHO, b"\x22" * 32, 5, b"evidence", b"hints", b"\x33" * 64
+    )
+    calls = {
+        "register": (chain.register(registration), REGISTRY),
+        "revoke": (chain.revoke(b"\x11" * 20), REGISTRY),
+        "take": (chain.take(3, b"\x11" * 20), SIGNERS),
+        "rebuild": (chain.rebuild(), HUB),
+        "submit": (chain.submit(b"report"), HUB),
+    }
+    for name, (call, target) in calls.items():
+        assert (call.purpose, call.target) == (name, target)
+    signature = "register((uint16,address,address,bytes,uint64,bytes,bytes,bytes))"
+    assert calls["register"][0].data[:4] == keccak256(signature.encode())[:4]
+
+
+def _hub_log(name: str, topics: Sequence[int], data: bytes) -> Log:
+    abi = load_abi("FeedHub")
+    topic = next(hash_ for hash_, item in abi.events.items() if item.name == name)
+    words = tuple(value.to_bytes(32, "big") for value in topics)
+    return Log(HUB.lower(), (topic, *words), data)
+
+
+def test_what_landed_is_the_reports_entries_without_the_skipped() -> None:
+    chain, _ = _chain()
+    entries = encode_entries([Entry(index, 100, 1, 3) for index in (2, 5, 300)])
+    logs = (
+        Log(WHO.lower(), (bytes(32),), b"another contract"),
+        _hub_log("FeedSkipped", [5], encode(["uint8"], [4])),
+        _hub_log("ReportAccepted", [9], encode(["address", "uint64", "bytes"], [WHO, 1, entries])),
+    )
+    receipt = Receipt(b"\x01" * 32, 1, True, 1, 1, logs)
+    assert chain.landed(receipt) == [2, 300]
+
+
+BLOCK = {
+    "number": "0x5",
+    "hash": "0x" + "11" * 32,
+    "parentHash": "0x" + "22" * 32,
+    "timestamp": "0x10",
+    "baseFeePerGas": "0x7",
+}
+RECEIPT = {
+    "transactionHash": "0x" + "11" * 32,
+    "blockNumber": "0x5",
+    "status": "0x1",
+    "gasUsed": "0x10",
+    "effectiveGasPrice": "0x7",
+    "logs": [{"address": WHO, "topics": ["0x" + "33" * 32], "data": "0x00"}],
+}
+
+
+def test_a_block_and_a_receipt_are_read() -> None:
+    assert parse_block(BLOCK).base_fee_wei == 7
+    assert parse_block({**BLOCK, "baseFeePerGas": None}).base_fee_wei is None
+    receipt = parse_receipt(RECEIPT)
+    assert receipt.is_success
+    assert receipt.logs[0].data == b"\x00"
+    assert not parse_receipt({**RECEIPT, "status": "0x0"}).is_success
+
+
+@pytest.mark.parametrize("name", sorted(BLOCK.keys() - {"baseFeePerGas"}))
+def test_a_block_without_a_field_is_refused(name: str) -> None:
+    with pytest.raises(ChainError):
+        parse_block({key: value for key, value in BLOCK.items() if key != name})
+
+
+@pytest.mark.parametrize("name", sorted(RECEIPT))
+def test_a_receipt_without_a_field_is_refused(name: str) -> None:
+    with pytest.raises(ChainError):
+        parse_receipt({key: value for key, value in RECEIPT.items() if key != name})
+
+
+@pytest.mark.parametrize("value", [None, [], {"logs": [1]}, {**RECEIPT, "logs": [1]}])
+def test_something_else_is_refused(value: Any) -> None:
+    with pytest.raises(ChainError):
+        parse_receipt(value)
+    with pytest.raises(ChainError):
+        parse_block(None)
+
+
+async def test_head_and_balance_are_plain_questions() -> None:
+    chain, rpc = _chain()
+    rpc.answers[("", "eth_getBlockByNumber")] = BLOCK
+    rpc.answers[("", "eth_getBalance")] = "0x9"
+    assert (await chain.head()).number == 5
+    assert await chain.balance(WHO) == 9
