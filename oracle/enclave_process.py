@@ -163,9 +163,13 @@ async def _try(prefix: Sequence[str], python: Path) -> str:
         async with asyncio.timeout(10):
             _, stderr = await process.communicate()
     except TimeoutError:
-        process.kill()
-        await process.wait()
         return "its trial run did not end within 10 s"
+    finally:
+        # A daemon that is stopped meanwhile leaves no process behind either.
+        if process.returncode is None:
+            with suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
     if process.returncode == 0:
         return ""
     lines = stderr.decode(errors="replace").strip().splitlines() or ["no message"]
