@@ -1,4 +1,5 @@
-from collections.abc import AsyncIterator
+import tempfile
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,14 @@ async def sources(tmp_path: Path) -> AsyncIterator[PriceSources]:
     folder.mkdir(mode=0o700)
     async with price_sources(folder, seed=1) as running:
         yield running
+
+
+@pytest.fixture
+def short_tmp(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A directory for temporary files whose path leaves room for a socket's name."""
+    with tempfile.TemporaryDirectory(prefix="t-") as folder:
+        monkeypatch.setenv("TMPDIR", folder)
+        yield Path(folder)
 
 
 @pytest.fixture(scope="session")

@@ -87,9 +87,8 @@ async def test_what_cannot_start_is_said_in_one_line(arguments: tuple[str, ...],
     ],
 )
 async def test_a_signal_ends_it_and_leaves_nothing_behind(
-    moment: str, number: signal.Signals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    moment: str, number: signal.Signals, short_tmp: Path
 ) -> None:
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
     with adopting_orphans() as before:
         process = await start("--feeds", "usdt-usd")
         await line_with(process, moment)
@@ -99,13 +98,11 @@ async def test_a_signal_ends_it_and_leaves_nothing_behind(
         assert process.returncode == (0 if moment == "round 1" else 130)
         assert "Traceback" not in stderr.decode()
         assert left_behind(before) == []
-    assert list(tmp_path.iterdir()) == []
+    assert list(short_tmp.iterdir()) == []
 
 
-async def test_a_killed_demo_takes_its_processes_with_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
+@pytest.mark.usefixtures("short_tmp")
+async def test_a_killed_demo_takes_its_processes_with_it() -> None:
     with adopting_orphans() as before:
         process = await start("--feeds", "usdt-usd")
         await line_with(process, "round 1")

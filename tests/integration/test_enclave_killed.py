@@ -74,12 +74,13 @@ async def test_a_killed_enclave_is_replaced_registered_and_goes_on(
 
 
 async def test_without_a_sandbox_it_works_says_so_and_ends_with_its_daemon(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    short_tmp: Path,
 ) -> None:
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    pki = short_tmp / "pki"
+    pki.mkdir()
     with adopting_orphans() as before:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-c", _NODE, str(tmp_path)),
+            *(sys.executable, "-c", _NODE, str(pki)),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
