@@ -311,7 +311,8 @@ class _Output(asyncio.SubprocessProtocol):
         level = str(event.pop("level", "info"))
         if level in ("warning", "error"):
             self._last = f"{name} {event.get('error', '')} {event.get('message', '')}".strip()
-        emit = {"warning": log.warning, "error": log.error}.get(level, log.info)
+        # What the enclave says of a good round, the host says too.
+        emit = {"warning": log.warning, "error": log.error}.get(level, log.debug)
         emit("enclave_log", enclave_event=name, detail=event)
 
     def process_exited(self) -> None:

@@ -19,6 +19,7 @@ log = structlog.get_logger(__name__)
 
 TOO_SOON = "SignerSet_TooSoon"
 NO_SEAT = "SignerSet_NoSeat"
+NOTHING_TO_REBUILD = "FeedHub_NothingToRebuild"
 
 
 class SignerRevoked(AttestationError):
@@ -123,9 +124,17 @@ class Registrar:
             raise ChainError(f"signer {identity.address} is not in seat {seat.number}")
         # 3. Table.
         if await self._chain.needs_rebuild():
-            await self._submitter.send(self._chain.rebuild())
-            log.info("hub_rebuilt")
+            await self._rebuild()
         return Standing(status, position)
+
+    async def _rebuild(self) -> None:
+        """Rebuild the hub; another operator may have been quicker."""
+        try:
+            await self._submitter.send(self._chain.rebuild())
+        except CallReverted as error:
+            if error.name != NOTHING_TO_REBUILD:
+                raise
+        log.info("hub_rebuilt")
 
     async def _register(self, identity: Identity, attester: Attester) -> None:
         context = await self._context()

@@ -277,7 +277,9 @@ class EvmSubmitter:
         """Gas limit of a call, and whether it would revert, before anything is sent."""
         fields = {"from": self.address, "to": call.target, "data": _hex(call.data)}
         try:
-            units = quantity(await self._rpc.request("eth_estimateGas", [fields]))
+            # In the context of the next block: a fresh report is from the future of the last one.
+            answer = await self._rpc.request("eth_estimateGas", [fields, "pending"])
+            units = quantity(answer)
         except RpcRefused as error:
             if not error.data and error.code != _REVERT_CODE:
                 raise

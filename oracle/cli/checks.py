@@ -74,7 +74,7 @@ async def check_all(config: Config, feeds: Sequence[Feed]) -> list[Finding]:
             if key is not None:
                 findings.append(await _guard("balance", lambda: _check_balance(config, chain, key)))
                 findings.append(await _guard("seat", lambda: _check_seat(chain, key)))
-        findings += await _check_sources(feeds)
+        findings += await _check_relay(feeds)
         findings += await _check_enclave(config, feeds, chain, key)
     return findings
 
@@ -171,8 +171,8 @@ async def _check_seat(chain: EvmChain, key: SubmitterKey) -> Finding:
     return _ok("seat", f"number {seat.number}, held by {', '.join(signers)}")
 
 
-async def _check_sources(feeds: Sequence[Feed]) -> list[Finding]:
-    """Whether this machine reaches the hosts; TLS and bodies are the enclave's business."""
+async def _check_relay(feeds: Sequence[Feed]) -> list[Finding]:
+    """Whether the relay could reach its hosts; TLS and bodies are the enclave's business."""
     wanted = sorted(targets(feed.definition for feed in feeds))
 
     async def reach(host: str, port: int) -> str:
@@ -188,11 +188,9 @@ async def _check_sources(feeds: Sequence[Feed]) -> list[Finding]:
         attempts = [tasks.create_task(reach(host, port)) for host, port in wanted]
     lost = [task.result() for task in attempts if task.result()]
     if not lost:
-        return [_ok("sources", f"all {len(wanted)} hosts reachable")]
+        return [_ok("relay", f"all {len(wanted)} hosts reachable")]
     mend = "check DNS and the firewall: the relay must reach these hosts on port 443"
-    return [
-        _fail("sources", f"{len(lost)} of {len(wanted)} not reachable: {', '.join(lost)}", mend)
-    ]
+    return [_fail("relay", f"{len(lost)} of {len(wanted)} not reachable: {', '.join(lost)}", mend)]
 
 
 async def _check_enclave(

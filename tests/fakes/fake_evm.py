@@ -107,7 +107,7 @@ class FakeEvm:
     def _get_count(self, address: str, _: str) -> str:
         return hex(self.nonces.get(address.lower(), 0))
 
-    def _estimate(self, _: Any) -> str:
+    def _estimate(self, *_: Any) -> str:
         if isinstance(self.estimate, RpcRefused):
             raise self.estimate
         return hex(self.estimate)

@@ -245,6 +245,16 @@ async def test_a_hub_that_someone_cleared_is_rebuilt(world: World) -> None:
     assert world.submitter.sent == ["rebuild"]
 
 
+async def test_a_hub_that_another_operator_rebuilt_first_is_as_good(world: World) -> None:
+    late = CallReverted("rebuild refused", name="FeedHub_NothingToRebuild")
+    world.submitter.refusals["rebuild"] = [late]
+    assert (await world.registrar.ensure(ME, world.enclave)).position == 7
+    world.chain.is_stale = True
+    world.submitter.refusals["rebuild"] = [CallReverted("no", name="FeedHub_BadSignerSet")]
+    with pytest.raises(CallReverted, match="no"):
+        await world.registrar.ensure(ME, world.enclave)
+
+
 def test_the_margin_of_a_short_registration_is_a_third_of_its_life() -> None:
     assert renewal_margin_s(registered_at=0, expires_at=900, wanted_s=21_600) == 300
     assert renewal_margin_s(registered_at=0, expires_at=604_800, wanted_s=21_600) == 21_600
