@@ -3,10 +3,8 @@ pragma solidity 0.8.37;
 
 import {FeedHub} from "contracts/FeedHub.sol";
 import {SignerSet} from "contracts/SignerSet.sol";
-import {IAttestationRegistry} from "contracts/interfaces/IAttestationRegistry.sol";
 import {FeedListing, HubConfig, IFeedHub} from "contracts/interfaces/IFeedHub.sol";
 import {IGoverned} from "contracts/interfaces/IGoverned.sol";
-import {IImagePolicy} from "contracts/interfaces/IImagePolicy.sol";
 import {ISignerSet} from "contracts/interfaces/ISignerSet.sol";
 import {TeeKind, Tier} from "contracts/types/Tee.sol";
 
@@ -44,15 +42,17 @@ abstract contract FeedHubSetup is Test {
     function _deploy(uint256 seats, uint8 m, uint256 feeds) internal {
         vm.warp(START);
         registry = new FakeRegistry();
-        signerSet = new SignerSet(
-            GOVERNANCE,
-            GUARDIAN,
-            0,
-            IAttestationRegistry(address(registry)),
-            IImagePolicy(IMAGES),
-            0
+        // By artifact: each `new` would compile the contract into every test contract again.
+        signerSet = SignerSet(
+            vm.deployCode(
+                "SignerSet.sol:SignerSet", abi.encode(GOVERNANCE, GUARDIAN, 0, registry, IMAGES, 0)
+            )
         );
-        hub = new FeedHub(GOVERNANCE, GUARDIAN, 0, signerSet, _config(m, 1));
+        hub = FeedHub(
+            vm.deployCode(
+                "FeedHub.sol:FeedHub", abi.encode(GOVERNANCE, GUARDIAN, 0, signerSet, _config(m, 1))
+            )
+        );
         _govern(signerSet, abi.encodeCall(ISignerSet.addHub, (hub)));
         for (uint256 seat = 0; seat < seats; ++seat) {
             _govern(signerSet, abi.encodeCall(ISignerSet.addSeat, (_operator(seat))));
