@@ -112,7 +112,6 @@ def test_logs_are_one_json_object_a_line() -> None:
     log.info("round_made", feed="ETH/USD")
     line = json.loads(stream.getvalue())
     assert (line["event"], line["level"], line["feed"]) == ("round_made", "info", "ETH/USD")
-    structlog.reset_defaults()
 
 
 def test_text_logs_are_for_people() -> None:
@@ -120,4 +119,3 @@ def test_text_logs_are_for_people() -> None:
     configure_logging(stream, level="warning", style="text")
     structlog.get_logger().warning("notice", area="sandbox")
     assert "area=sandbox" in stream.getvalue()
-    structlog.reset_defaults()
