@@ -5,6 +5,8 @@ import json
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -15,8 +17,23 @@ from tests.integration.processes import adopting_orphans, command_line, descenda
 DEMO = (sys.executable, "-m", "oracle", "demo")
 
 
-async def start(*arguments: str) -> Process:
-    return await asyncio.create_subprocess_exec(*DEMO, *arguments, stdout=PIPE, stderr=PIPE)
+async def run(*arguments: str) -> tuple[int | None, str, str]:
+    """Run a demo to its end: exit status, standard output, standard error."""
+    async with running(*arguments) as process:
+        stdout, stderr = await process.communicate()
+        return process.returncode, stdout.decode(), stderr.decode()
+
+
+@asynccontextmanager
+async def running(*arguments: str) -> AsyncIterator[Process]:
+    """A demo that has ended at the end of the block, whatever happens in it."""
+    process = await asyncio.create_subprocess_exec(*DEMO, *arguments, stdout=PIPE, stderr=PIPE)
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.communicate()
 
 
 async def line_with(process: Process, text: str) -> str:
@@ -30,13 +47,12 @@ async def line_with(process: Process, text: str) -> str:
 
 
 async def test_every_round_lands_and_every_consumer_reads_what_was_signed() -> None:
-    process = await start("--rounds", "2", "--output", "json")
-    stdout, stderr = await process.communicate()
-    assert process.returncode == 0, stderr.decode()
+    status, stdout, stderr = await run("--rounds", "2", "--output", "json")
+    assert status == 0, stderr
     shown = json.loads(stdout)
     assert shown["ok"]
     assert "EMULATED" in shown["notice"]
-    assert "EMULATED" in stderr.decode()
+    assert "EMULATED" in stderr
     assert shown["signer"]["tee"] == "TDX"
     assert shown["signer"]["tier"] == "DEV"
     ids = {f"0x{feed.feed_id.hex()}" for feed in load_catalogue().values()}
@@ -52,10 +68,8 @@ async def test_every_round_lands_and_every_consumer_reads_what_was_signed() -> N
 
 
 async def test_the_table_shows_signer_feeds_and_readings_of_an_sgx_enclave() -> None:
-    process = await start("--rounds", "1", "--tee", "sgx", "--feeds", "btc-usd,btc-eth")
-    stdout, stderr = await process.communicate()
-    assert process.returncode == 0, stderr.decode()
-    text = stdout.decode()
+    status, text, stderr = await run("--rounds", "1", "--tee", "sgx", "--feeds", "btc-usd,btc-eth")
+    assert status == 0, stderr
     assert "EMULATED" in text
     assert "TEE SGX (emulated)" in text
     for pair in ("BTC/USD", "USDT/USD", "BTC/ETH"):
@@ -71,11 +85,10 @@ async def test_the_table_shows_signer_feeds_and_readings_of_an_sgx_enclave() -> 
     ],
 )
 async def test_what_cannot_start_is_said_in_one_line(arguments: tuple[str, ...], line: str) -> None:
-    process = await start("--rounds", "1", *arguments)
-    _, stderr = await process.communicate()
-    assert process.returncode == 2
-    assert line in stderr.decode()
-    assert "Traceback" not in stderr.decode()
+    status, _, stderr = await run("--rounds", "1", *arguments)
+    assert status == 2
+    assert line in stderr
+    assert "Traceback" not in stderr
 
 
 @pytest.mark.parametrize(
@@ -90,11 +103,11 @@ async def test_a_signal_ends_it_and_leaves_nothing_behind(
     moment: str, number: signal.Signals, short_tmp: Path
 ) -> None:
     with adopting_orphans() as before:
-        process = await start("--feeds", "usdt-usd")
-        await line_with(process, moment)
-        process.send_signal(number)
-        async with asyncio.timeout(10):
-            _, stderr = await process.communicate()
+        async with running("--feeds", "usdt-usd") as process:
+            await line_with(process, moment)
+            process.send_signal(number)
+            async with asyncio.timeout(10):
+                _, stderr = await process.communicate()
         assert process.returncode == (0 if moment == "round 1" else 130)
         assert "Traceback" not in stderr.decode()
         assert left_behind(before) == []
@@ -104,13 +117,13 @@ async def test_a_signal_ends_it_and_leaves_nothing_behind(
 @pytest.mark.usefixtures("short_tmp")
 async def test_a_killed_demo_takes_its_processes_with_it() -> None:
     with adopting_orphans() as before:
-        process = await start("--feeds", "usdt-usd")
-        await line_with(process, "round 1")
-        running = " ".join(command_line(found) for found in descendants(process.pid))
-        for part in ("anvil", "oracle.devnet.price_sources", "oracle.devnet.silicon", "-m enclave"):
-            assert part in running
-        process.kill()
-        await process.communicate()
+        async with running("--feeds", "usdt-usd") as process:
+            await line_with(process, "round 1")
+            lines = " ".join(command_line(found) for found in descendants(process.pid))
+            for part in ("anvil", "devnet.price_sources", "devnet.silicon", "-m enclave"):
+                assert part in lines
+            process.kill()
+            await process.communicate()
         async with asyncio.timeout(10):
             while left := left_behind(before):
                 await asyncio.sleep(0.05)

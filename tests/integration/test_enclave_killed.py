@@ -84,14 +84,16 @@ async def test_without_a_sandbox_it_works_says_so_and_ends_with_its_daemon(
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
-        assert process.stdout is not None
         assert process.stderr is not None
-        async with asyncio.timeout(20):
-            ready = await process.stderr.readline()
+        try:
+            async with asyncio.timeout(20):
+                ready = await process.stderr.readline()
+            below = descendants(process.pid)
+        finally:
+            process.kill()
+            output = (await process.communicate())[0].decode()
         assert ready.startswith(b"ready ")
-        assert int(ready.split()[1]) in descendants(process.pid)
-        process.kill()
-        output = (await process.communicate())[0].decode()
+        assert int(ready.split()[1]) in below
         assert "not sandboxed" in output
         async with asyncio.timeout(10):
             while left := left_behind(before):
