@@ -1,0 +1,168 @@
+"""Transactions on a real chain: held-back blocks, drops, replacements, reorganisations."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from enclave.domain.errors import ChainError
+from oracle.chain.abi_codec import load_abi
+from oracle.chain.base import Call, CallReverted
+from oracle.chain.keys import SubmitterKey, submitter_key
+from oracle.chain.rpc import open_rpc
+from oracle.chain.transactions import EvmSubmitter, FeePolicy
+from oracle.devnet.anvil import CHAIN_ID, Anvil, anvil
+from oracle.store import open_journal, read_summary
+
+GWEI = 10**9
+TARGET = "0x00000000000000000000000000000000000000A1"
+CALL = Call("submit", TARGET, b"")
+#: Reverts with the four bytes of `FeedHub_NotLive()` when it is called.
+REVERTS = "0x63{:08x}60e01b60005260046000fd"
+
+
+@pytest.fixture(scope="module")
+def key() -> SubmitterKey:
+    return submitter_key(b"\x03" * 32)
+
+
+@dataclass
+class Bench:
+    chain: Anvil
+    submitter: EvmSubmitter
+    journal: Path
+
+    async def hold(self, *, is_held: bool) -> None:
+        await self.chain.call("evm_setAutomine", not is_held)
+
+    def states(self) -> Any:
+        return read_summary(self.journal)["transactions"]
+
+
+@asynccontextmanager
+async def _bench(folder: Path, key: SubmitterKey, **policy: Any) -> AsyncIterator[Bench]:
+    values = {
+        "max_fee_wei": 1_000 * GWEI,
+        "max_priority_fee_wei": GWEI,
+        "bump_percent": 20,
+        "confirm_timeout_s": 30.0,
+        "receipt_poll_s": 0.01,
+    }
+    path = folder / "oracle.db"
+    async with (
+        asyncio.timeout(40),
+        anvil() as chain,
+        open_journal(path) as journal,
+        open_rpc([chain.url], chain_id=CHAIN_ID, timeout_s=5) as rpc,
+    ):
+        await chain.call("anvil_setBalance", key.address, hex(10**19))
+        errors = load_abi("FeedHub")
+        submitter = EvmSubmitter(rpc, journal, key, FeePolicy(**(values | policy)), errors)
+        yield Bench(chain, submitter, path)
+
+
+async def _until(condition: Callable[[], bool]) -> None:
+    while not condition():
+        await asyncio.sleep(0.01)
+
+
+async def test_sends_of_several_tasks_are_mined_in_turn(tmp_path: Path, key: SubmitterKey) -> None:
+    async with _bench(tmp_path, key) as bench:
+        async with asyncio.TaskGroup() as tasks:
+            sends = [tasks.create_task(bench.submitter.send(CALL)) for _ in range(4)]
+        blocks = [send.result().block for send in sends]
+        assert blocks == sorted(set(blocks))
+        assert bench.states() == {"mined": 4}
+
+
+async def test_a_held_back_transaction_is_replaced_and_the_replacement_counts(
+    tmp_path: Path, key: SubmitterKey
+) -> None:
+    async with _bench(tmp_path, key, confirm_timeout_s=0.2) as bench:
+        await bench.hold(is_held=True)
+        async with asyncio.TaskGroup() as tasks:
+            sending = tasks.create_task(bench.submitter.send(CALL))
+            await _until(lambda: bench.submitter.stats.bumped >= 2)
+            await bench.chain.call("evm_mine")
+        assert sending.result().is_success
+        assert bench.states() == {"mined": 1}
+
+
+async def test_a_dropped_transaction_is_sent_again(tmp_path: Path, key: SubmitterKey) -> None:
+    async with _bench(tmp_path, key, confirm_timeout_s=0.3) as bench:
+        await bench.hold(is_held=True)
+        async with asyncio.TaskGroup() as tasks:
+            sending = tasks.create_task(bench.submitter.send(CALL))
+            await _until(lambda: bench.submitter.stats.sent == 1)
+            await bench.chain.call("anvil_dropAllTransactions")
+            await bench.hold(is_held=False)
+        assert sending.result().is_success
+
+
+async def test_a_restart_finishes_the_transaction_that_was_on_its_way(
+    tmp_path: Path, key: SubmitterKey
+) -> None:
+    async with _bench(tmp_path, key) as bench:
+        await bench.hold(is_held=True)
+        async with asyncio.TaskGroup() as tasks:
+            sending = tasks.create_task(bench.submitter.send(CALL))
+            await _until(lambda: bench.submitter.stats.sent == 1)
+            sending.cancel()
+        assert bench.states() == {"pending": 1}
+        await bench.hold(is_held=False)
+        await bench.submitter.resume()
+        assert bench.states() == {"mined": 1}
+        assert (await bench.submitter.send(CALL)).is_success
+
+
+async def test_a_reorganised_transaction_is_sent_again_before_the_next(
+    tmp_path: Path, key: SubmitterKey
+) -> None:
+    async with _bench(tmp_path, key) as bench:
+        await bench.chain.call("anvil_mine", "0x3")
+        await bench.submitter.send(CALL)
+        await bench.chain.call("anvil_reorg", 2, [])
+        assert (await bench.submitter.send(CALL)).is_success
+        assert bench.states() == {"mined": 2}
+        count = await bench.chain.call("eth_getTransactionCount", key.address, "latest")
+        assert int(count, 16) == 2
+
+
+async def test_an_empty_account_sends_nothing_and_heals(tmp_path: Path, key: SubmitterKey) -> None:
+    async with _bench(tmp_path, key) as bench:
+        await bench.chain.call("anvil_setBalance", key.address, "0x1")
+        with pytest.raises(ChainError, match="holds 1 wei"):
+            await bench.submitter.send(CALL)
+        assert bench.states() == {}
+        await bench.chain.call("anvil_setBalance", key.address, hex(10**19))
+        assert (await bench.submitter.send(CALL)).is_success
+
+
+async def test_a_call_that_would_revert_is_not_sent_and_named(
+    tmp_path: Path, key: SubmitterKey
+) -> None:
+    errors = load_abi("FeedHub").errors
+    selector = next(s for s, item in errors.items() if item.name == "FeedHub_NotLive")
+    async with _bench(tmp_path, key) as bench:
+        code = REVERTS.format(int.from_bytes(selector, "big"))
+        await bench.chain.call("anvil_setCode", TARGET, code)
+        with pytest.raises(CallReverted, match=r"submit refused: FeedHub_NotLive\(\)"):
+            await bench.submitter.send(CALL)
+        assert bench.states() == {}
+
+
+async def test_a_base_fee_above_the_cap_waits_for_the_operator_or_the_market(
+    tmp_path: Path, key: SubmitterKey
+) -> None:
+    async with _bench(tmp_path, key, max_fee_wei=2 * GWEI) as bench:
+        await bench.chain.call("anvil_setNextBlockBaseFeePerGas", hex(500 * GWEI))
+        await bench.chain.call("evm_mine")
+        with pytest.raises(ChainError, match=r"gas\.max_fee_gwei allows"):
+            await bench.submitter.send(CALL)
+        await bench.chain.call("anvil_setNextBlockBaseFeePerGas", hex(GWEI))
+        await bench.chain.call("evm_mine")
+        assert (await bench.submitter.send(CALL)).is_success
