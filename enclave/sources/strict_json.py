@@ -14,7 +14,7 @@ from enclave.sources.failures import refused, unavailable
 #: Largest body, bytes; most separators; most arrays and objects; deepest nesting. The largest
 #: recorded body, every pair of an exchange, has 430 kB, 29,070 separators and 13,773 of the third.
 MAX_BODY = 524_288
-MAX_SEPARATORS = 49_152
+MAX_SEPARATORS = 36_864
 MAX_CONTAINERS = 20_480
 MAX_DEPTH = 24
 
