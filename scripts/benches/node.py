@@ -25,7 +25,6 @@ from fixture import (
     separated,
     start_s,
 )
-from latency import step_to_inclusion_s
 from rows import Row, row
 
 from enclave.domain.observation import Answer
@@ -37,6 +36,7 @@ from enclave.round import Rounds
 from enclave.signer import Signer
 from enclave.sources import ADAPTERS
 from enclave.sources.base import HttpRequest
+from oracle.devnet.latency import inclusion_latencies
 from oracle.enclave_process import Enclave, default_enclave_python
 
 FEEDS = 100
@@ -251,12 +251,8 @@ async def _cost(call: Callable[[], Awaitable[None]], enclave_pid: int) -> tuple[
 
 def _chain() -> Iterator[Row]:
     """What ends on the chain."""
-    yield row(
-        "price step at the sources to inclusion, median",
-        statistics.median(step_to_inclusion_s(times=7)),
-        "s",
-        2.0,
-    )
+    steps = asyncio.run(inclusion_latencies(9, block_time_s=1, poll_s=1.0))
+    yield row("price step at the sources to inclusion, median", statistics.median(steps), "s", 2.0)
     start = time.perf_counter()
     command = [str(ROOT / "scripts" / "demo"), "--rounds", "3", "--output", "json"]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=sys.stderr)
