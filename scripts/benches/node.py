@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
+from functools import partial
 from io import StringIO
 from pathlib import Path
 
@@ -32,7 +33,7 @@ from enclave.domain.wire import RoundResult
 from enclave.egress import Reply
 from enclave.keys import Keys, libsecp256k1
 from enclave.log import Log
-from enclave.round import Rounds
+from enclave.round import Fetcher, Rounds
 from enclave.signer import Signer
 from enclave.sources import ADAPTERS
 from enclave.sources.base import HttpRequest
@@ -154,7 +155,7 @@ async def _timed(call: Callable[[], Awaitable[object]], times: int) -> list[floa
     return seconds
 
 
-def _rounds(fetcher: object) -> Rounds:
+def _rounds(fetcher: Fetcher) -> Rounds:
     log = Log(StringIO(), time.monotonic)
     return Rounds(fetcher=fetcher, adapters=ADAPTERS, monotonic=time.monotonic, log=log)
 
@@ -193,7 +194,7 @@ async def _rounds_behind_relay(folder: Path, servers: Servers) -> list[Row]:
     for attempt in range(3):
         async with separated(folder / str(attempt), servers, sandbox="require") as enclave:
             ids = await enclave.client.load([definition(number) for number in range(FEEDS)])
-            times = await _timed(lambda ids=ids, enclave=enclave: _one(enclave, ids), 21)
+            times = await _timed(partial(_one, enclave, ids), 21)
             firsts.append(times[0])
             warm += times[1:]
     return [
