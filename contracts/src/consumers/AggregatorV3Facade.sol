@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {AggregatorInterface} from "../interfaces/AggregatorInterface.sol";
 import {AggregatorV3Interface} from "../interfaces/AggregatorV3Interface.sol";
 import {IAggregatorV3Facade} from "../interfaces/IAggregatorV3Facade.sol";
-import {IFeedHub, Round} from "../interfaces/IFeedHub.sol";
+import {IFeedHub} from "../interfaces/IFeedHub.sol";
+import {Age} from "../libraries/Age.sol";
+import {HubReader} from "../libraries/HubReader.sol";
 
 /// @title One feed of a hub, as an aggregator; see `IAggregatorV3Facade`
 contract AggregatorV3Facade is IAggregatorV3Facade {
@@ -25,6 +28,26 @@ contract AggregatorV3Facade is IAggregatorV3Facade {
     }
 
     /// @inheritdoc AggregatorV3Interface
+    function latestRoundData()
+        external
+        view
+        returns (
+            uint80 roundId,
+            int256 answer,
+            uint256 startedAt,
+            uint256 updatedAt,
+            uint80 answeredInRound
+        )
+    {
+        (answer, updatedAt) = _latest();
+        // forge-lint: disable-next-line(unsafe-typecast) a hub's moments have 32 bits
+        roundId = uint80(updatedAt);
+        answeredInRound = roundId;
+        updatedAt = Age.notAhead(updatedAt);
+        startedAt = updatedAt;
+    }
+
+    /// @inheritdoc AggregatorV3Interface
     function getRoundData(uint80 wantedRoundId)
         external
         view
@@ -36,8 +59,38 @@ contract AggregatorV3Facade is IAggregatorV3Facade {
             uint80 answeredInRound
         )
     {
-        (roundId, answer, startedAt, updatedAt, answeredInRound) = latestRoundData();
-        require(wantedRoundId == roundId, AggregatorV3Facade_UnknownRound(wantedRoundId, roundId));
+        (answer, updatedAt) = _round(wantedRoundId);
+        roundId = wantedRoundId;
+        answeredInRound = roundId;
+        updatedAt = Age.notAhead(updatedAt);
+        startedAt = updatedAt;
+    }
+
+    /// @inheritdoc AggregatorInterface
+    function latestAnswer() external view returns (int256 answer) {
+        (answer,) = _latest();
+    }
+
+    /// @inheritdoc AggregatorInterface
+    function latestTimestamp() external view returns (uint256) {
+        (, uint256 observedAt) = _latest();
+        return Age.notAhead(observedAt);
+    }
+
+    /// @inheritdoc AggregatorInterface
+    function latestRound() external view returns (uint256 observedAt) {
+        (, observedAt) = _latest();
+    }
+
+    /// @inheritdoc AggregatorInterface
+    function getAnswer(uint256 roundId) external view returns (int256 answer) {
+        (answer,) = _round(roundId);
+    }
+
+    /// @inheritdoc AggregatorInterface
+    function getTimestamp(uint256 roundId) external view returns (uint256) {
+        (, uint256 observedAt) = _round(roundId);
+        return Age.notAhead(observedAt);
     }
 
     /// @inheritdoc AggregatorV3Interface
@@ -70,27 +123,15 @@ contract AggregatorV3Facade is IAggregatorV3Facade {
         return _maxAge_s;
     }
 
-    /// @inheritdoc AggregatorV3Interface
-    function latestRoundData()
-        public
-        view
-        returns (
-            uint80 roundId,
-            int256 answer,
-            uint256 startedAt,
-            uint256 updatedAt,
-            uint80 answeredInRound
-        )
-    {
-        Round memory round = _hub.read(_index);
-        updatedAt = round.observedAt;
-        if (_maxAge_s != 0) {
-            uint256 earliest = block.timestamp - _maxAge_s;
-            require(updatedAt >= earliest, AggregatorV3Facade_Stale(updatedAt, earliest));
+    function _latest() private view returns (int256 answer, uint256 observedAt) {
+        (answer, observedAt) = HubReader.read(_hub, _index);
+        if (_maxAge_s != 0 && Age.isOver(observedAt, _maxAge_s)) {
+            revert AggregatorV3Facade_Stale(observedAt, block.timestamp - _maxAge_s);
         }
-        startedAt = updatedAt;
-        roundId = round.observedAt;
-        answeredInRound = roundId;
-        answer = round.answer;
+    }
+
+    function _round(uint256 roundId) private view returns (int256 answer, uint256 observedAt) {
+        (answer, observedAt) = _latest();
+        require(roundId == observedAt, AggregatorV3Facade_UnknownRound(roundId, observedAt));
     }
 }

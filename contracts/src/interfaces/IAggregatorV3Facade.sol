@@ -1,19 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {AggregatorInterface} from "./AggregatorInterface.sol";
 import {AggregatorV3Interface} from "./AggregatorV3Interface.sol";
 import {IFeedHub} from "./IFeedHub.sol";
 
 /// @title One feed of a hub, as an aggregator
 /// @notice A consumer of the latest round that was written for Chainlink runs unchanged.
-/// @dev The round id, `startedAt` and `updatedAt` are all the moment at which the sources gave the
-///      answer. It may lie ahead of the block by the hub's skew. A feed that was never written or is
-///      paused reverts with the hub's own error.
-interface IAggregatorV3Facade is AggregatorV3Interface {
+/// @dev The round id is the moment at which the sources gave the answer. `startedAt`, `updatedAt` and the
+///      older getters' timestamps are the same moment, but never later than the block: the sources' clock
+///      may run ahead of it by the hub's skew, and consumers subtract `updatedAt` from the block's time.
+///
+///      Where an aggregator would answer with zeros, this reverts: a feed that was never written or is
+///      paused with the hub's own error, a round older than `maxAge_s` with `Stale`, and any round but
+///      the latest with `UnknownRound`. That holds for all functions that return a round, an answer, a
+///      timestamp or a round id.
+interface IAggregatorV3Facade is AggregatorV3Interface, AggregatorInterface {
     /// @notice The latest round is older than this facade serves.
     error AggregatorV3Facade_Stale(uint256 updatedAt, uint256 wanted_at);
     /// @notice The round is not the latest; others are not kept, and none is made up.
-    error AggregatorV3Facade_UnknownRound(uint80 seen, uint80 wanted);
+    error AggregatorV3Facade_UnknownRound(uint256 seen, uint256 wanted);
 
     /// @notice The hub that the answers come from.
     function hub() external view returns (IFeedHub);

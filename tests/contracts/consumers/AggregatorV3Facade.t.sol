@@ -1,23 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {AggregatorV3Facade} from "contracts/consumers/AggregatorV3Facade.sol";
+import {AggregatorInterface} from "contracts/interfaces/AggregatorInterface.sol";
 import {AggregatorV3Interface} from "contracts/interfaces/AggregatorV3Interface.sol";
 import {IAggregatorV3Facade} from "contracts/interfaces/IAggregatorV3Facade.sol";
 import {IFeedHub} from "contracts/interfaces/IFeedHub.sol";
 
 import {FeedHubSetup} from "../FeedHubSetup.sol";
+import {ChainlinkV2Consumer, ChainlinkV3Consumer} from "../fakes/ChainlinkConsumers.sol";
 
 contract AggregatorV3FacadeTest is FeedHubSetup {
     int64 private constant PRICE = 5_000_000_000;
 
-    AggregatorV3Facade private facade;
+    IAggregatorV3Facade private facade;
     bytes32 private id;
 
     function setUp() external {
         _deploy(1, 1, 3);
         id = hub.feedIds()[2];
-        facade = new AggregatorV3Facade(hub, id, 60, "LINK / USD");
+        facade = _facade(60);
     }
 
     function test_selectors_AreThoseOfChainlink() external pure {
@@ -26,6 +27,11 @@ contract AggregatorV3FacadeTest is FeedHubSetup {
         assertEq(bytes32(AggregatorV3Interface.decimals.selector), hex"313ce567", "decimals");
         assertEq(bytes32(AggregatorV3Interface.description.selector), hex"7284e416", "text");
         assertEq(bytes32(AggregatorV3Interface.version.selector), hex"54fd4d50", "version");
+        assertEq(bytes32(AggregatorInterface.latestAnswer.selector), hex"50d25bcd", "answer");
+        assertEq(bytes32(AggregatorInterface.latestTimestamp.selector), hex"8205bf6a", "timestamp");
+        assertEq(bytes32(AggregatorInterface.latestRound.selector), hex"668a0f02", "round");
+        assertEq(bytes32(AggregatorInterface.getAnswer.selector), hex"b5ab58dc", "getAnswer");
+        assertEq(bytes32(AggregatorInterface.getTimestamp.selector), hex"b633620c", "getTimestamp");
     }
 
     function test_constructor_KeepsWhatItServes() external view {
@@ -38,54 +44,81 @@ contract AggregatorV3FacadeTest is FeedHubSetup {
     }
 
     function test_constructor_RevertWhen_FeedIsUnlisted() external {
-        vm.expectRevert(abi.encodeWithSelector(IFeedHub.FeedHub_UnknownFeed.selector, bytes32("x")));
-        new AggregatorV3Facade(hub, "x", 60, "");
+        id = "x";
+        vm.expectRevert(abi.encodeWithSelector(IFeedHub.FeedHub_UnknownFeed.selector, id));
+        _facade(60);
     }
 
     function test_latestRoundData_IsTheHubsRound() external {
         hub.submit(_report(START - 7, _one(2, PRICE), 1));
-        _assertRound(START - 7);
+        _assertRound(START - 7, START - 7);
     }
 
-    function test_latestRoundData_TakesAMomentAheadOfTheBlock() external {
+    function test_latestRoundData_IsNeverUpdatedAfterTheBlock() external {
         hub.submit(_report(START + SKEW_S, _one(2, PRICE), 1));
-        _assertRound(START + SKEW_S);
+        _assertRound(START + SKEW_S, START);
+        vm.warp(START + SKEW_S + 1);
+        _assertRound(START + SKEW_S, START + SKEW_S);
     }
 
-    function test_latestRoundData_RevertWhen_Stale() external {
+    function test_everyGetter_ServesARoundAsOldAsAllowed() external {
         hub.submit(_report(START, _one(2, PRICE), 1));
         vm.warp(START + 60);
-        _assertRound(START);
+        _assertRound(START, START);
+    }
+
+    function test_everyGetter_RevertWhen_Stale() external {
+        hub.submit(_report(START, _one(2, PRICE), 1));
         vm.warp(START + 61);
-        vm.expectRevert(
+        _assertEveryGetterReverts(
             abi.encodeWithSelector(
                 IAggregatorV3Facade.AggregatorV3Facade_Stale.selector, START, START + 1
             )
         );
-        facade.latestRoundData();
     }
 
-    function test_latestRoundData_LeavesAgeToTheConsumerWhenZero() external {
-        facade = new AggregatorV3Facade(hub, id, 0, "");
+    function test_everyGetter_LeavesAgeToTheConsumerWhenZero() external {
+        facade = _facade(0);
         hub.submit(_report(START, _one(2, PRICE), 1));
         vm.warp(START + 365 days);
-        _assertRound(START);
+        _assertRound(START, START);
     }
 
-    function test_latestRoundData_RevertWhen_NeverWritten() external {
-        vm.expectRevert(abi.encodeWithSelector(IFeedHub.FeedHub_NeverWritten.selector, 2));
-        facade.latestRoundData();
-    }
-
-    function test_getRoundData_IsTheLatestRound() external {
+    function test_everyGetter_TakesAnAgeBeyondTheEpoch() external {
+        facade = _facade(type(uint32).max);
         hub.submit(_report(START, _one(2, PRICE), 1));
-        (uint80 roundId, int256 answer,,,) = facade.getRoundData(uint80(START));
-        assertEq(roundId, START, "round");
-        assertEq(answer, PRICE, "answer");
+        _assertRound(START, START);
     }
 
-    function test_getRoundData_RevertWhen_RoundIsNotTheLatest() external {
+    function test_everyGetter_RevertWhen_NeverWritten() external view {
+        _assertEveryGetterReverts(abi.encodeWithSelector(IFeedHub.FeedHub_NeverWritten.selector, 2));
+    }
+
+    function test_everyGetter_RevertWhen_Paused() external {
         hub.submit(_report(START, _one(2, PRICE), 1));
+        vm.prank(GUARDIAN);
+        hub.pauseFeed(2);
+        _assertEveryGetterReverts(
+            abi.encodeWithSelector(IFeedHub.FeedHub_FeedPaused.selector, 2, START + 7 days)
+        );
+    }
+
+    function testFuzz_roundGetters_RevertWhen_RoundIsNotTheLatest(uint256 roundId) external {
+        vm.assume(roundId != START);
+        hub.submit(_report(START, _one(2, PRICE), 1));
+        bytes4 reason = IAggregatorV3Facade.AggregatorV3Facade_UnknownRound.selector;
+        vm.expectRevert(abi.encodeWithSelector(reason, roundId, START));
+        facade.getAnswer(roundId);
+        vm.expectRevert(abi.encodeWithSelector(reason, roundId, START));
+        facade.getTimestamp(roundId);
+        roundId = uint80(roundId) == START ? START - 1 : uint80(roundId);
+        vm.expectRevert(abi.encodeWithSelector(reason, roundId, START));
+        facade.getRoundData(uint80(roundId));
+    }
+
+    function test_roundGetters_RevertWhen_RoundIsFormer() external {
+        hub.submit(_report(START - 1, _one(2, PRICE), 1));
+        hub.submit(_report(START, _one(2, PRICE + 1), 1));
         vm.expectRevert(
             abi.encodeWithSelector(
                 IAggregatorV3Facade.AggregatorV3Facade_UnknownRound.selector, START - 1, START
@@ -94,13 +127,76 @@ contract AggregatorV3FacadeTest is FeedHubSetup {
         facade.getRoundData(uint80(START - 1));
     }
 
-    function _assertRound(uint256 observedAt) private view {
+    function test_aConsumerOfChainlinkV3_RunsUnchanged() external {
+        facade = _facade(0);
+        ChainlinkV3Consumer consumer = new ChainlinkV3Consumer(address(facade), 3600);
+        // Ahead of the block, where a subtraction without care would underflow.
+        hub.submit(_report(START + SKEW_S, _one(2, PRICE), 1));
+        assertEq(consumer.price(), 50e18, "price");
+        vm.warp(START + SKEW_S + 3600);
+        assertEq(consumer.price(), 50e18, "an hour later");
+        vm.warp(START + SKEW_S + 3601);
+        vm.expectRevert(ChainlinkV3Consumer.StalePrice.selector);
+        consumer.price();
+    }
+
+    function test_aConsumerOfChainlinkV2_RunsUnchanged() external {
+        ChainlinkV2Consumer consumer = new ChainlinkV2Consumer(address(facade));
+        hub.submit(_report(START + SKEW_S, _one(2, PRICE), 1));
+        (uint256 price, uint256 age_s) = consumer.priceAndAge();
+        assertEq(price, uint64(PRICE), "price");
+        assertEq(age_s, 0, "age");
+        vm.warp(START + SKEW_S + 30);
+        (, age_s) = consumer.priceAndAge();
+        assertEq(age_s, 30, "later");
+    }
+
+    function _facade(uint32 maxAge_s) private returns (IAggregatorV3Facade) {
+        return IAggregatorV3Facade(
+            vm.deployCode(
+                "AggregatorV3Facade.sol:AggregatorV3Facade",
+                abi.encode(hub, id, maxAge_s, "LINK / USD")
+            )
+        );
+    }
+
+    /// @dev The latest round, by each of the getters.
+    function _assertRound(uint256 roundId, uint256 at_) private view {
         (uint80 round, int256 answer, uint256 startedAt, uint256 updatedAt, uint80 answeredIn) =
             facade.latestRoundData();
-        assertEq(round, observedAt, "roundId");
+        assertEq(round, roundId, "roundId");
         assertEq(answer, PRICE, "answer");
-        assertEq(startedAt, observedAt, "startedAt");
-        assertEq(updatedAt, observedAt, "updatedAt");
-        assertEq(answeredIn, observedAt, "answeredInRound");
+        assertEq(startedAt, at_, "startedAt");
+        assertEq(updatedAt, at_, "updatedAt");
+        assertEq(answeredIn, roundId, "answeredInRound");
+        (uint80 same, int256 answer2, uint256 startedAt2, uint256 updatedAt2, uint80 answeredIn2) =
+            facade.getRoundData(round);
+        assertEq(
+            abi.encode(same, answer2, startedAt2, updatedAt2, answeredIn2),
+            abi.encode(round, answer, startedAt, updatedAt, answeredIn),
+            "getRoundData"
+        );
+        assertEq(facade.latestAnswer(), PRICE, "latestAnswer");
+        assertEq(facade.latestTimestamp(), at_, "latestTimestamp");
+        assertEq(facade.latestRound(), roundId, "latestRound");
+        assertEq(facade.getAnswer(roundId), PRICE, "getAnswer");
+        assertEq(facade.getTimestamp(roundId), at_, "getTimestamp");
+    }
+
+    function _assertEveryGetterReverts(bytes memory reason) private view {
+        bytes[7] memory calls = [
+            abi.encodeCall(facade.latestRoundData, ()),
+            abi.encodeCall(facade.getRoundData, (uint80(START))),
+            abi.encodeCall(facade.latestAnswer, ()),
+            abi.encodeCall(facade.latestTimestamp, ()),
+            abi.encodeCall(facade.latestRound, ()),
+            abi.encodeCall(facade.getAnswer, (START)),
+            abi.encodeCall(facade.getTimestamp, (START))
+        ];
+        for (uint256 i = 0; i < calls.length; ++i) {
+            (bool isDone, bytes memory seen) = address(facade).staticcall(calls[i]);
+            assertTrue(!isDone, "served");
+            assertEq(seen, reason, "reason");
+        }
     }
 }

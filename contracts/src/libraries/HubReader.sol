@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {IFeedHub} from "../interfaces/IFeedHub.sol";
+
+/// @title The two fields of a round that aggregators serve, without the cost of the others
+library HubReader {
+    /// @notice Answer and moment of a feed's latest round: `IFeedHub.read`, less three fields.
+    /// @dev Passes a revert of the hub on. Does NOT bound the round's age. Takes the words as they are:
+    ///      `hub` must be a hub, which whoever deploys a reader decides.
+    /// @return answer In the feed's decimals.
+    /// @return observedAt Seconds since the epoch.
+    function read(IFeedHub hub, uint16 index)
+        internal
+        view
+        returns (int256 answer, uint256 observedAt)
+    {
+        bytes4 selector = IFeedHub.read.selector;
+        assembly ("memory-safe") {
+            // Scratch space takes the call's 36 bytes, and after it the answer's first 64.
+            mstore(0, selector)
+            mstore(4, index)
+            let isDone := staticcall(gas(), hub, 0, 36, 0, 64)
+            if iszero(and(isDone, gt(returndatasize(), 63))) {
+                let reason := mload(64)
+                returndatacopy(reason, 0, returndatasize())
+                revert(reason, returndatasize())
+            }
+            answer := mload(0)
+            observedAt := mload(32)
+        }
+    }
+}
