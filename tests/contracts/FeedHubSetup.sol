@@ -45,12 +45,14 @@ abstract contract FeedHubSetup is Test {
         // By artifact: each `new` would compile the contract into every test contract again.
         signerSet = SignerSet(
             vm.deployCode(
-                "SignerSet.sol:SignerSet", abi.encode(GOVERNANCE, GUARDIAN, 0, registry, IMAGES, 0)
+                "out/SignerSet.sol/SignerSet.json",
+                abi.encode(GOVERNANCE, GUARDIAN, 0, registry, IMAGES, 0)
             )
         );
         hub = FeedHub(
             vm.deployCode(
-                "FeedHub.sol:FeedHub", abi.encode(GOVERNANCE, GUARDIAN, 0, signerSet, _config(m, 1))
+                "out/FeedHub.sol/FeedHub.json",
+                abi.encode(GOVERNANCE, GUARDIAN, 0, signerSet, _config(m, 1))
             )
         );
         _govern(signerSet, abi.encodeCall(ISignerSet.addHub, (hub)));

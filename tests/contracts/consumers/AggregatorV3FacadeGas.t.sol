@@ -16,7 +16,8 @@ contract AggregatorV3FacadeGasTest is FeedHubSetup {
     function setUp() external {
         _deploy(1, 1, 100);
         facade = vm.deployCode(
-            "AggregatorV3Facade.sol:AggregatorV3Facade", abi.encode(hub, hub.feedIds()[7], 60, "")
+            "out/AggregatorV3Facade.sol/AggregatorV3Facade.json",
+            abi.encode(hub, hub.feedIds()[7], 60, "")
         );
         hub.submit(_report(START, _one(7, 5_000_000_000), 1));
     }

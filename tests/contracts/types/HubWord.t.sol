@@ -15,20 +15,23 @@ contract HubWordTest is Test {
         uint8 m,
         uint8 d
     ) external pure {
-        uint256 seats = raw % 33;
-        uint256 feeds = (raw >> 8) % 1025;
-        HubWord word = HubWord.wrap(raw).withTable(table, seats, feeds).withPausedUntil(until)
-            .withConfig(m, d, maxAge_s, skew_s);
+        HubWord word = _withTable(raw, table).withPausedUntil(until);
+        word = word.withConfig(m, d, maxAge_s, skew_s);
         _assertConfig(word, m, d, maxAge_s, skew_s);
-        _assertTable(word, table, seats, feeds);
+        _assertTable(word, table, raw);
         assertEq(word.pausedUntil(), until, "pausedUntil");
         assertTrue(word.isLive(), "live");
 
         word = word.withoutLive();
         assertTrue(!word.isLive(), "cleared");
         _assertConfig(word, m, d, maxAge_s, skew_s);
-        _assertTable(word, table, seats, feeds);
+        _assertTable(word, table, raw);
         assertEq(word.pausedUntil(), until, "pausedUntil");
+    }
+
+    /// @dev Numbers of seats and feeds are drawn from the bits of `raw`.
+    function _withTable(uint256 raw, address table) private pure returns (HubWord) {
+        return HubWord.wrap(raw).withTable(table, raw % 33, (raw >> 8) % 1025);
     }
 
     function _assertConfig(HubWord word, uint8 m, uint8 d, uint16 maxAge_s, uint8 skew_s)
@@ -41,9 +44,9 @@ contract HubWordTest is Test {
         assertEq(word.skew_s(), skew_s, "skew_s");
     }
 
-    function _assertTable(HubWord word, address table, uint256 seats, uint256 feeds) private pure {
+    function _assertTable(HubWord word, address table, uint256 raw) private pure {
         assertEq(word.table(), table, "table");
-        assertEq(word.positions(), 2 * seats, "positions");
-        assertEq(word.feeds(), feeds, "feeds");
+        assertEq(word.positions(), 2 * (raw % 33), "positions");
+        assertEq(word.feeds(), (raw >> 8) % 1025, "feeds");
     }
 }
