@@ -35,7 +35,8 @@ contract AggregatorV3FacadeGasTest is FeedHubSetup {
 
     /// @dev The gas of the callee; the access to its account is its caller's.
     function _gasOfRead() private view returns (uint256) {
-        (bool isDone,) = facade.staticcall(abi.encodeCall(AggregatorV3Interface.latestRoundData, ()));
+        (bool isDone,) =
+            facade.staticcall(abi.encodeCall(AggregatorV3Interface.latestRoundData, ()));
         assertTrue(isDone, "read");
         return vm.lastCallGas().gasTotalUsed;
     }
