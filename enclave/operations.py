@@ -151,10 +151,21 @@ class Operations:
         return await self._rounds.run(request.feed_ids)
 
     async def sign(self, request: Sign) -> SignResult:
-        """Sign the held round for one hub; see `Rounds.closed` and `Signer.sign`."""
+        """Sign answers of the held round for one hub; see `Rounds.closed` and `Signer.sign`.
+
+        Raises:
+            RequestRefused: A feed of the request has no answer, or the round or the signer refuses.
+        """
         closed = self._rounds.closed(request.round_id)
+        wanted = set(request.feed_ids)
+        answers = [answer for answer in closed.answers if answer.feed_id in wanted]
+        if len(answers) != len(request.feed_ids):
+            raise RequestRefused(
+                f"{len(answers)} of {len(request.feed_ids)} feeds have an answer"
+                f" in round {request.round_id}, wanted all, each once"
+            )
         result = self._signer.sign(
-            closed.answers,
+            answers,
             observed_at=closed.observed_at,
             chain_id=request.chain_id,
             hub=request.hub,

@@ -143,19 +143,21 @@ class RoundResult:
 
 @dataclass(frozen=True, slots=True)
 class Sign:
-    """Sign the last round for one hub.
+    """Sign answers of the last round for one hub.
 
     Attributes:
         round_id: Of the last `RunRound`, at most 10 s old.
         chain_id: EIP-155 chain id of the hub.
         hub: Address of the hub, 20 bytes.
         feed_list: The hub's whole list of feed ids in order; its running hash is signed.
+        feed_ids: Which of the round's answers; each of these feeds must have one.
     """
 
     round_id: int
     chain_id: int
     hub: bytes
     feed_list: tuple[bytes, ...]
+    feed_ids: tuple[bytes, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -165,12 +165,7 @@ class RoundLoop:
         due = [item.feed_id for item in self._schedule(candidates)]
         if not due:
             return
-        if len(due) < len(result.answers):
-            # A report carries a whole round, so what is due gets a round of its own.
-            result = await self._look(due)
-            if not result.answers:
-                return
-        signed = await self._sign(result)
+        signed = await self._sign(result, due)
         feed_ids = tuple(self._view.feed_list[entry.index] for entry in signed.report.entries)
         encoded = encode_report(signed)
         is_dry_run = self._submission is None
@@ -191,13 +186,14 @@ class RoundLoop:
             landed=self._view.landed.get(answer.feed_id),
         )
 
-    async def _sign(self, result: wire.RoundResult) -> SignedReport:
+    async def _sign(self, result: wire.RoundResult, due: Sequence[bytes]) -> SignedReport:
         feed_list = self._view.feed_list
         request = wire.Sign(
             result.round_id,
             self._target.chain_id,
             bytes.fromhex(self._target.hub[2:]),
             feed_list,
+            tuple(due),
         )
         signed = await self._client.sign(request)
         standing = self._standing()

@@ -65,9 +65,11 @@ class World:
     async def round(self) -> int:
         return (await self.operations.run_round(RunRound((BTC_ID,)))).round_id
 
-    async def sign(self, round_id: int, hub: bytes = HUB) -> SignResult:
+    async def sign(
+        self, round_id: int, hub: bytes = HUB, feed_ids: tuple[bytes, ...] = (BTC_ID,)
+    ) -> SignResult:
         return await self.operations.sign(
-            Sign(round_id=round_id, chain_id=31337, hub=hub, feed_list=(BTC_ID,))
+            Sign(round_id=round_id, chain_id=31337, hub=hub, feed_list=(BTC_ID,), feed_ids=feed_ids)
         )
 
 
@@ -173,9 +175,24 @@ async def test_a_refused_signature_is_no_report() -> None:
     round_id = await world.round()
     with pytest.raises(RequestRefused, match="none of 1 answers"):
         await world.operations.sign(
-            Sign(round_id=round_id, chain_id=1, hub=HUB, feed_list=(bytes(32),))
+            Sign(
+                round_id=round_id,
+                chain_id=1,
+                hub=HUB,
+                feed_list=(bytes(32),),
+                feed_ids=(BTC_ID,),
+            )
         )
     assert (await world.operations.run_round(RunRound((BTC_ID,)))).answers
+
+
+@pytest.mark.parametrize("feed_ids", [(), (bytes(32),), (BTC_ID, bytes(32)), (BTC_ID, BTC_ID)])
+async def test_only_feeds_with_an_answer_are_signed(feed_ids: tuple[bytes, ...]) -> None:
+    world = World()
+    await world.operations.load(Load((BTC,)))
+    round_id = await world.round()
+    with pytest.raises(RequestRefused, match="answer"):
+        await world.sign(round_id, feed_ids=feed_ids)
 
 
 async def test_health_counts() -> None:

@@ -87,7 +87,7 @@ async def test_every_operation_sends_its_own_name_and_arguments(path: Path) -> N
         writer.write(wire.encode_frame(body))
 
     attest = wire.Attest(31337, bytes(20), bytes(20), 5, b"\x01" * 32)
-    sign = wire.Sign(7, 31337, bytes(20), (b"id",))
+    sign = wire.Sign(7, 31337, bytes(20), (b"id",), (b"id",))
     async with _connected(path, peer) as client:
         assert await client.attest(attest) == results["attest"]
         assert await client.load([b"d"]) == (b"id",)

@@ -92,11 +92,17 @@ def test_a_frame_too_large_is_not_sent() -> None:
 
 
 def good() -> dict[str, Any]:
-    return {"round_id": 1, "chain_id": 31337, "hub": bytes(20), "feed_list": [bytes(32)]}
+    return {
+        "round_id": 1,
+        "chain_id": 31337,
+        "hub": bytes(20),
+        "feed_list": [bytes(32)],
+        "feed_ids": [],
+    }
 
 
 def test_a_request_is_read_into_its_shape() -> None:
-    assert wire.from_map(wire.Sign, good()) == wire.Sign(1, 31337, bytes(20), (bytes(32),))
+    assert wire.from_map(wire.Sign, good()) == wire.Sign(1, 31337, bytes(20), (bytes(32),), ())
 
 
 @pytest.mark.parametrize(
