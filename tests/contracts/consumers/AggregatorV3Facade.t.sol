@@ -154,7 +154,7 @@ contract AggregatorV3FacadeTest is FeedHubSetup {
     function _facade(uint32 maxAge_s) private returns (IAggregatorV3Facade) {
         return IAggregatorV3Facade(
             vm.deployCode(
-                "AggregatorV3Facade.sol:AggregatorV3Facade",
+                "out/AggregatorV3Facade.sol/AggregatorV3Facade.json",
                 abi.encode(hub, id, maxAge_s, "LINK / USD")
             )
         );

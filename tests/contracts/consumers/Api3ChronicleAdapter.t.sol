@@ -22,7 +22,7 @@ interface ChronicleReader {
 }
 
 contract Api3ChronicleAdapterTest is AdapterSetup {
-    string private constant ARTIFACT = "Api3ChronicleAdapter.sol:Api3ChronicleAdapter";
+    string private constant ARTIFACT = "out/Api3ChronicleAdapter.sol/Api3ChronicleAdapter.json";
     uint256 private constant VALUE = 2_500_123_456_780_000_000_000;
 
     bytes32 private id;

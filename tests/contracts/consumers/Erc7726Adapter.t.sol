@@ -10,7 +10,7 @@ import {FakeToken} from "../fakes/FakeToken.sol";
 import {AdapterSetup} from "./AdapterSetup.sol";
 
 contract Erc7726AdapterTest is AdapterSetup {
-    string private constant ARTIFACT = "Erc7726Adapter.sol:Erc7726Adapter";
+    string private constant ARTIFACT = "out/Erc7726Adapter.sol/Erc7726Adapter.json";
     address private constant ETH = 0xEeeeeEeeeEeEeeEeEeEeeEEEeeeeEeeeeeeeEEeE;
     address private constant USD = address(840);
 
