@@ -185,7 +185,7 @@ contract FeedHub is IFeedHub, Governed {
     /// @inheritdoc IFeedHub
     function pauseFeed(uint16 index) external onlyGuardian {
         Feed storage feed = _feed(index);
-        uint256 until = block.timestamp + PAUSE_S;
+        uint256 until = _pauseEnd(feed.pausedUntil);
         feed.pausedUntil = Narrow.u40(until);
         _putLane(index, _lane(index).withPaused(true));
         emit FeedPauseChanged(index, until, msg.sender);
@@ -195,14 +195,14 @@ contract FeedHub is IFeedHub, Governed {
     function unpauseFeed(uint16 index) external onlyGovernance {
         Feed storage feed = _feed(index);
         require(block.timestamp < feed.pausedUntil, FeedHub_NotPaused());
-        feed.pausedUntil = 0;
+        feed.pausedUntil = Narrow.u40(block.timestamp);
         _putLane(index, _lane(index).withPaused(false));
-        emit FeedPauseChanged(index, 0, msg.sender);
+        emit FeedPauseChanged(index, block.timestamp, msg.sender);
     }
 
     /// @inheritdoc IFeedHub
     function pauseAll() external onlyGuardian {
-        uint256 until = block.timestamp + PAUSE_S;
+        uint256 until = _pauseEnd(_word.pausedUntil());
         _word = _word.withPausedUntil(until);
         emit PauseChanged(until, msg.sender);
     }
@@ -210,8 +210,8 @@ contract FeedHub is IFeedHub, Governed {
     /// @inheritdoc IFeedHub
     function unpauseAll() external onlyGovernance {
         require(block.timestamp < _word.pausedUntil(), FeedHub_NotPaused());
-        _word = _word.withPausedUntil(0);
-        emit PauseChanged(0, msg.sender);
+        _word = _word.withPausedUntil(block.timestamp);
+        emit PauseChanged(block.timestamp, msg.sender);
     }
 
     /// @inheritdoc IFeedHub
@@ -389,6 +389,16 @@ contract FeedHub is IFeedHub, Governed {
 
     function _putLane(uint256 index, Lane lane) private {
         _slots[index >> 1] = Lanes.into(_slots[index >> 1], index, lane);
+    }
+
+    /// @dev When a pause that begins now ends. Whoever is not governance has to leave a gap, as long as a
+    ///      pause, after the one before, however that ended: the guardian alone cannot prolong.
+    /// @param before When the last pause ends or ended; 0 if there was none.
+    function _pauseEnd(uint256 before) private view returns (uint256) {
+        bool mayBegin =
+            before == 0 || block.timestamp >= before + PAUSE_S || msg.sender == governance();
+        require(mayBegin, FeedHub_PauseTooSoon(block.timestamp, before + PAUSE_S));
+        return block.timestamp + PAUSE_S;
     }
 
     /// @dev Why an entry cannot be stored: one of the `SKIPPED_` reasons, or 0.

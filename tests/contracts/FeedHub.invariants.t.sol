@@ -25,6 +25,9 @@ contract FeedHubHandler is FeedHubSetup {
     /// @dev The last round that a submission left, by feed.
     mapping(uint16 index => Round round) private _last;
 
+    /// @dev When the guardian's last pause ends, by feed, and of the whole hub at `FEEDS`.
+    mapping(uint256 which => uint256 end) private _guardianPauseEnd;
+
     uint256 public roundsGoneBack;
     uint256 public landedWhileCleared;
     uint256 public landedWhilePaused;
@@ -34,6 +37,7 @@ contract FeedHubHandler is FeedHubSetup {
     uint256 public landedWithSeatTwice;
     uint256 public landedOutsideWindow;
     uint256 public roundsWrittenByOthers;
+    uint256 public guardianPausesProlonged;
     uint256 public landed;
 
     constructor() {
@@ -71,26 +75,34 @@ contract FeedHubHandler is FeedHubSetup {
     }
 
     function pass(uint256 seconds_) external {
-        vm.warp(block.timestamp + seconds_ % 2 hours);
+        vm.warp(block.timestamp + seconds_ % (seconds_ % 16 == 0 ? 10 days : 2 hours));
     }
 
-    function pause(uint256 index) external {
-        vm.prank(GUARDIAN);
+    function pause(uint256 index, bool isGovernance) external {
+        vm.prank(isGovernance ? GOVERNANCE : GUARDIAN);
         // The whole hub less often, or little else would happen.
-        if (index % 8 == 0) hub.pauseAll();
-        else hub.pauseFeed(uint16(index / 8 % FEEDS));
+        bool isAll = index % 8 == 0;
+        uint16 feed = uint16(index / 8 % FEEDS);
+        (bool isDone,) = address(hub)
+            .call(isAll ? abi.encodeCall(hub.pauseAll, ()) : abi.encodeCall(hub.pauseFeed, (feed)));
+        if (isDone && !isGovernance) {
+            uint256 which = isAll ? FEEDS : feed;
+            uint256 until = isAll ? hub.pausedUntil() : hub.feedInfo(feed).pausedUntil;
+            if (_guardianPauseEnd[which] + 7 days > block.timestamp) ++guardianPausesProlonged;
+            _guardianPauseEnd[which] = until;
+        }
         _noteOthers();
     }
 
     function unpause(uint256 index) external {
+        bool isAll = index % 2 == 1;
+        uint16 feed = uint16(index / 2 % FEEDS);
         vm.prank(GOVERNANCE);
         (bool isDone,) = address(hub)
             .call(
-                index % 2 == 0
-                    ? abi.encodeCall(hub.unpauseFeed, (uint16(index / 2 % FEEDS)))
-                    : abi.encodeCall(hub.unpauseAll, ())
+                isAll ? abi.encodeCall(hub.unpauseAll, ()) : abi.encodeCall(hub.unpauseFeed, (feed))
             );
-        isDone;
+        if (isDone) _guardianPauseEnd[isAll ? FEEDS : feed] = block.timestamp;
         _noteOthers();
     }
 
@@ -267,6 +279,10 @@ contract FeedHubInvariantsTest is FeedHubSetup {
 
     function invariant_onlyReportsWriteRounds() external view {
         assertEq(handler.roundsWrittenByOthers(), 0, "governance or a stranger wrote a round");
+    }
+
+    function invariant_guardianNeverProlongsItsPause() external view {
+        assertEq(handler.guardianPausesProlonged(), 0, "prolonged by the guardian");
     }
 
     function invariant_listRootIsTheRunningHashOfTheIds() external view {

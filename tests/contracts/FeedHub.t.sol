@@ -894,7 +894,7 @@ contract FeedHubTest is FeedHubSetup {
         vm.prank(GUARDIAN);
         hub.pauseFeed(1);
         vm.expectEmit();
-        emit IFeedHub.FeedPauseChanged(1, 0, GOVERNANCE);
+        emit IFeedHub.FeedPauseChanged(1, START, GOVERNANCE);
         vm.prank(GOVERNANCE);
         hub.unpauseFeed(1);
         assertEq(hub.read(1).answer, PRICE, "readable");
@@ -938,7 +938,7 @@ contract FeedHubTest is FeedHubSetup {
         vm.prank(GUARDIAN);
         hub.pauseAll();
         vm.expectEmit();
-        emit IFeedHub.PauseChanged(0, GOVERNANCE);
+        emit IFeedHub.PauseChanged(START, GOVERNANCE);
         vm.prank(GOVERNANCE);
         hub.unpauseAll();
         hub.submit(_report(START, _one(1, PRICE), _firstSeats(3)));
@@ -961,6 +961,91 @@ contract FeedHubTest is FeedHubSetup {
         );
         vm.prank(STRANGER);
         hub.pauseAll();
+    }
+
+    function test_pauseFeed_RevertWhen_GuardianProlongs() external {
+        vm.startPrank(GUARDIAN);
+        hub.pauseFeed(1);
+        hub.pauseFeed(2);
+        uint256 free = START + 14 days;
+        uint256[3] memory early = [START, START + 7 days, free - 1];
+        for (uint256 i = 0; i < early.length; ++i) {
+            vm.warp(early[i]);
+            vm.expectRevert(
+                abi.encodeWithSelector(IFeedHub.FeedHub_PauseTooSoon.selector, early[i], free)
+            );
+            hub.pauseFeed(1);
+        }
+        vm.warp(free);
+        hub.pauseFeed(1);
+        assertEq(hub.feedInfo(1).pausedUntil, free + 7 days, "again");
+    }
+
+    function test_pauseFeed_RevertWhen_GuardianPausesWhatGovernanceJustLifted() external {
+        vm.prank(GUARDIAN);
+        hub.pauseFeed(1);
+        vm.warp(START + 1 days);
+        vm.prank(GOVERNANCE);
+        hub.unpauseFeed(1);
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                IFeedHub.FeedHub_PauseTooSoon.selector, START + 1 days, START + 8 days
+            )
+        );
+        vm.prank(GUARDIAN);
+        hub.pauseFeed(1);
+        vm.warp(START + 8 days);
+        vm.prank(GUARDIAN);
+        hub.pauseFeed(1);
+    }
+
+    function test_pauseFeed_GovernanceRenewsWheneverItLikes() external {
+        vm.prank(GUARDIAN);
+        hub.pauseFeed(1);
+        vm.startPrank(GOVERNANCE);
+        for (uint256 day = 1; day <= 9; ++day) {
+            vm.warp(START + day * 3 days);
+            hub.pauseFeed(1);
+            assertEq(hub.feedInfo(1).pausedUntil, START + day * 3 days + 7 days, "renewed");
+        }
+    }
+
+    function test_pauseAll_RevertWhen_GuardianProlongs() external {
+        vm.startPrank(GUARDIAN);
+        hub.pauseAll();
+        uint256 free = START + 14 days;
+        uint256[3] memory early = [START, START + 7 days, free - 1];
+        for (uint256 i = 0; i < early.length; ++i) {
+            vm.warp(early[i]);
+            vm.expectRevert(
+                abi.encodeWithSelector(IFeedHub.FeedHub_PauseTooSoon.selector, early[i], free)
+            );
+            hub.pauseAll();
+        }
+        vm.warp(free);
+        hub.pauseAll();
+        assertEq(hub.pausedUntil(), free + 7 days, "again");
+    }
+
+    function test_pauseAll_RevertWhen_GuardianPausesWhatGovernanceJustLifted() external {
+        vm.prank(GUARDIAN);
+        hub.pauseAll();
+        vm.prank(GOVERNANCE);
+        hub.unpauseAll();
+        vm.expectRevert(
+            abi.encodeWithSelector(IFeedHub.FeedHub_PauseTooSoon.selector, START, START + 7 days)
+        );
+        vm.prank(GUARDIAN);
+        hub.pauseAll();
+    }
+
+    function test_pauseAll_GovernanceRenewsWheneverItLikes() external {
+        vm.prank(GUARDIAN);
+        hub.pauseAll();
+        vm.warp(START + 6 days);
+        vm.prank(GOVERNANCE);
+        hub.pauseAll();
+        assertEq(hub.pausedUntil(), START + 13 days, "renewed");
     }
 
     // --- reading ---

@@ -112,6 +112,8 @@ interface IFeedHub is IGoverned {
     error FeedHub_FeedPaused(uint16 index, uint256 until);
     /// @notice The feed or hub is not paused.
     error FeedHub_NotPaused();
+    /// @notice The guardian may pause again only 7 days after the end of the last pause.
+    error FeedHub_PauseTooSoon(uint256 seen_at, uint256 wanted_at);
 
     /// @notice The report's version is another.
     error FeedHub_Version(uint256 seen, uint256 wanted);
@@ -180,9 +182,10 @@ interface IFeedHub is IGoverned {
     /// @notice An entry of the report failed its own check and was left out.
     /// @param reason 1 paused, 2 not newer than stored, 3 out of bounds, 4 jump.
     event FeedSkipped(uint16 indexed index, uint8 reason);
-    /// @notice A feed takes no reports and cannot be read before `until`; `until` = 0 lifts a pause.
+    /// @notice A feed takes no reports and cannot be read before `until`, which is now if a
+    ///         pause was lifted.
     event FeedPauseChanged(uint16 indexed index, uint256 until, address by);
-    /// @notice The hub takes no reports before `until`; `until` = 0 lifts a pause.
+    /// @notice The hub takes no reports before `until`, which is now if a pause was lifted.
     event PauseChanged(uint256 until, address by);
 
     /// @notice Store the answers of a report that a quorum of attested enclaves signed. Anyone may call.
@@ -219,12 +222,15 @@ interface IFeedHub is IGoverned {
     function setConfig(HubConfig calldata config_) external;
 
     /// @notice Refuse to take or to read rounds of a feed for 7 days from now. Guardian or governance.
+    /// @dev Governance may renew a pause at any time. The guardian may pause only when 7 days have passed
+    ///      since the last pause ended, whoever began it and however it ended.
     function pauseFeed(uint16 index) external;
 
     /// @notice Lift a feed's pause at once. Governance only.
     function unpauseFeed(uint16 index) external;
 
     /// @notice Refuse all reports for 7 days from now; stored rounds just age. Guardian or governance.
+    /// @dev The guardian waits between pauses as for `pauseFeed`.
     function pauseAll() external;
 
     /// @notice Lift the pause of the hub at once. Governance only.
