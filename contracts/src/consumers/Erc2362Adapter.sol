@@ -5,6 +5,7 @@ import {IErc2362} from "../interfaces/IErc2362.sol";
 import {Erc2362Source, IErc2362Adapter} from "../interfaces/IErc2362Adapter.sol";
 import {IFeedHub, Round} from "../interfaces/IFeedHub.sol";
 import {Age} from "../libraries/Age.sol";
+import {Revert} from "../libraries/Revert.sol";
 
 /// @title Feeds of a hub, as a numeric pull oracle; see `IErc2362Adapter`
 contract Erc2362Adapter is IErc2362Adapter {
@@ -55,7 +56,7 @@ contract Erc2362Adapter is IErc2362Adapter {
             if (value == 0 || Age.isOver(round.observedAt, _maxAge_s)) return (0, 0, NOT_NOW);
             return (value, Age.notAhead(round.observedAt), OK);
         } catch (bytes memory reason) {
-            bool isWritten = bytes4(reason) != IFeedHub.FeedHub_NeverWritten.selector;
+            bool isWritten = Revert.selectorOf(reason) != IFeedHub.FeedHub_NeverWritten.selector;
             return (0, 0, isWritten ? NOT_NOW : NOT_FOUND);
         }
     }
@@ -107,8 +108,8 @@ contract Erc2362Adapter is IErc2362Adapter {
 
     /// @dev A number below 100 in decimal digits, without a leading zero.
     function _digits(uint8 number) private pure returns (bytes memory) {
-        bytes1 ones = bytes1(uint8(bytes1("0")) + number % 10);
-        if (number < 10) return abi.encodePacked(ones);
-        return abi.encodePacked(bytes1(uint8(bytes1("0")) + number / 10), ones);
+        bytes memory digits = "0123456789";
+        if (number < 10) return abi.encodePacked(digits[number]);
+        return abi.encodePacked(digits[number / 10], digits[number % 10]);
     }
 }
