@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {IFeedHub, Round} from "../interfaces/IFeedHub.sol";
+import {IPyth, PythPrice, PythPriceFeed, PythTwapPriceFeed} from "../interfaces/IPyth.sol";
+import {IPythAdapter} from "../interfaces/IPythAdapter.sol";
+import {Narrow} from "../libraries/Narrow.sol";
+import {Header, ReportCodec} from "../libraries/ReportCodec.sol";
+import {Revert} from "../libraries/Revert.sol";
+
+/// @title Feeds of a hub, for consumers of Pyth; see `IPythAdapter`
+contract PythAdapter is IPythAdapter {
+    using ReportCodec for bytes;
+
+    uint256 private constant MAX_UPDATES = 32;
+    uint256 private constant MAX_IDS = 1024;
+    /// @dev A dispersion counts tenths of a basis point.
+    uint256 private constant DISPERSION_SCALE = 100_000;
+
+    IFeedHub private immutable _hub;
+
+    constructor(IFeedHub hub_) {
+        require(address(hub_).code.length != 0, PythAdapter_NoHub(address(hub_)));
+        _hub = hub_;
+    }
+
+    /// @inheritdoc IPyth
+    function updatePriceFeeds(bytes[] calldata updateData) external payable {
+        require(msg.value == 0, PythAdapter_ValueSent(msg.value));
+        _update(updateData);
+    }
+
+    /// @inheritdoc IPyth
+    function updatePriceFeedsIfNecessary(
+        bytes[] calldata updateData,
+        bytes32[] calldata priceIds,
+        uint64[] calldata publishTimes
+    ) external payable {
+        require(msg.value == 0, PythAdapter_ValueSent(msg.value));
+        require(priceIds.length == publishTimes.length, InvalidArgument());
+        require(priceIds.length <= MAX_IDS, PythAdapter_TooMany(priceIds.length, MAX_IDS));
+        for (uint256 i = 0; i < priceIds.length; ++i) {
+            if (_publishTime(priceIds[i]) < publishTimes[i]) {
+                _update(updateData);
+                return;
+            }
+        }
+        revert NoFreshUpdate();
+    }
+
+    /// @inheritdoc IPyth
+    function parsePriceFeedUpdates(bytes[] calldata, bytes32[] calldata, uint64, uint64)
+        external
+        payable
+        returns (PythPriceFeed[] memory)
+    {
+        revert PythAdapter_Unsupported(msg.sig);
+    }
+
+    /// @inheritdoc IPyth
+    function parsePriceFeedUpdatesWithConfig(
+        bytes[] calldata,
+        bytes32[] calldata,
+        uint64,
+        uint64,
+        bool,
+        bool,
+        bool
+    ) external payable returns (PythPriceFeed[] memory, uint64[] memory) {
+        revert PythAdapter_Unsupported(msg.sig);
+    }
+
+    /// @inheritdoc IPyth
+    function parseTwapPriceFeedUpdates(bytes[] calldata, bytes32[] calldata)
+        external
+        payable
+        returns (PythTwapPriceFeed[] memory)
+    {
+        revert PythAdapter_Unsupported(msg.sig);
+    }
+
+    /// @inheritdoc IPyth
+    function parsePriceFeedUpdatesUnique(bytes[] calldata, bytes32[] calldata, uint64, uint64)
+        external
+        payable
+        returns (PythPriceFeed[] memory)
+    {
+        revert PythAdapter_Unsupported(msg.sig);
+    }
+
+    /// @inheritdoc IPyth
+    function getPriceNoOlderThan(bytes32 id, uint256 age)
+        external
+        view
+        returns (PythPrice memory price)
+    {
+        price = getPriceUnsafe(id);
+        uint256 distance_s = price.publishTime < block.timestamp
+            ? block.timestamp - price.publishTime
+            : price.publishTime - block.timestamp;
+        require(distance_s <= age, StalePrice());
+    }
+
+    /// @inheritdoc IPythAdapter
+    function hub() external view returns (IFeedHub) {
+        return _hub;
+    }
+
+    /// @inheritdoc IPyth
+    function getEmaPriceUnsafe(bytes32) external pure returns (PythPrice memory) {
+        revert PythAdapter_Unsupported(msg.sig);
+    }
+
+    /// @inheritdoc IPyth
+    function getEmaPriceNoOlderThan(bytes32, uint256) external pure returns (PythPrice memory) {
+        revert PythAdapter_Unsupported(msg.sig);
+    }
+
+    /// @inheritdoc IPyth
+    function getUpdateFee(bytes[] calldata) external pure returns (uint256) {
+        return 0;
+    }
+
+    /// @inheritdoc IPyth
+    function getTwapUpdateFee(bytes[] calldata) external pure returns (uint256) {
+        revert PythAdapter_Unsupported(msg.sig);
+    }
+
+    /// @inheritdoc IPyth
+    function getPriceUnsafe(bytes32 id) public view returns (PythPrice memory) {
+        uint16 index;
+        try _hub.feedIndex(id) returns (uint16 listed) {
+            index = listed;
+        } catch {
+            revert PriceFeedNotFound();
+        }
+        try _hub.read(index) returns (Round memory round) {
+            return _price(round, _hub.feedInfo(index).decimals);
+        } catch (bytes memory reason) {
+            require(
+                Revert.selectorOf(reason) != IFeedHub.FeedHub_NeverWritten.selector,
+                PriceFeedNotFound()
+            );
+            Revert.bubble(reason);
+        }
+    }
+
+    function _update(bytes[] calldata updateData) private {
+        require(
+            updateData.length <= MAX_UPDATES, PythAdapter_TooMany(updateData.length, MAX_UPDATES)
+        );
+        for (uint256 i = 0; i < updateData.length; ++i) {
+            try _hub.submit(updateData[i]) {}
+            catch (bytes memory reason) {
+                if (!_isOvertaken(updateData[i], Revert.selectorOf(reason))) Revert.bubble(reason);
+            }
+        }
+    }
+
+    /// @dev The two reasons are given only after structure and signatures were found right.
+    function _isOvertaken(bytes calldata report, bytes4 reason) private view returns (bool) {
+        bool mayBe = reason == IFeedHub.FeedHub_NothingLanded.selector
+            || reason == IFeedHub.FeedHub_ReportTooOld.selector;
+        if (!mayBe) return false;
+        (Header head, bytes memory entries) = report.decode(_hub.config().m);
+        uint256 observedAt = head.observedAt();
+        for (uint256 at_ = entries.start(); at_ != entries.end(); at_ = ReportCodec.following(at_)) {
+            uint16 index = Narrow.u16(ReportCodec.entryAt(at_).index());
+            if (_observedAt(index) < observedAt) return false;
+        }
+        return true;
+    }
+
+    function _publishTime(bytes32 id) private view returns (uint256) {
+        try _hub.feedIndex(id) returns (uint16 index) {
+            return _observedAt(index);
+        } catch {
+            return 0;
+        }
+    }
+
+    /// @dev When the feed's latest round was given; 0 if it cannot be read.
+    function _observedAt(uint16 index) private view returns (uint256) {
+        try _hub.read(index) returns (Round memory round) {
+            return round.observedAt;
+        } catch {
+            return 0;
+        }
+    }
+
+    function _price(Round memory round, uint8 decimals) private pure returns (PythPrice memory) {
+        uint256 spread = Narrow.positive(round.answer) * round.dispersion;
+        uint256 conf = (spread + DISPERSION_SCALE - 1) / DISPERSION_SCALE;
+        return PythPrice({
+            price: round.answer,
+            conf: Narrow.u64(conf),
+            // A hub's decimals are at most 18.
+            expo: -int32(uint32(decimals)),
+            publishTime: round.observedAt
+        });
+    }
+}

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {IFeedHub} from "./IFeedHub.sol";
+import {IPyth} from "./IPyth.sol";
+
+/// @title Feeds of a hub, for consumers of Pyth
+/// @notice Price ids are feed ids, updates are reports of the hub, and the fee is 0.
+/// @dev A price is the feed's answer, `expo` minus its decimals, `publishTime` the moment at which the
+///      sources gave it, which may lie ahead of the block by the hub's skew. `conf` is the largest
+///      distance of a source from the answer, rounded up; beyond 65.5 % of the answer it says 65.5 %.
+///
+///      `getPriceUnsafe` bounds no age, as its name says. `getPriceNoOlderThan` counts seconds from now in
+///      both directions, as Pyth does. Both revert with `PriceFeedNotFound` for a feed that is unlisted or
+///      was never written, and with the hub's own error for one that is paused.
+///
+///      Each update is passed to `hub.submit`. One that the hub refuses because it has the same or newer
+///      rounds of all its feeds is a success: whoever was overtaken by another submitter goes on. Every
+///      other refusal reverts the whole call with the hub's own error. One that lands in part succeeds.
+///      At most 32 updates and 1,024 ids a call. `updatePriceFeedsIfNecessary` counts a feed that cannot
+///      be read as published at 0.
+///
+///      What reverts with `Unsupported`: moving and time-weighted averages, as the hub has none; and all
+///      functions that parse updates without storing them, `parsePriceFeedUpdates` among them, as this
+///      version verifies reports only to store them. Update, then read.
+interface IPythAdapter is IPyth {
+    /// @notice The function of this selector is not served.
+    error PythAdapter_Unsupported(bytes4 seen);
+    /// @notice Updates cost nothing; value sent would be lost.
+    error PythAdapter_ValueSent(uint256 seen);
+    /// @notice More updates or ids than one call takes.
+    error PythAdapter_TooMany(uint256 seen, uint256 wanted);
+    /// @notice The hub is not a contract.
+    error PythAdapter_NoHub(address seen);
+
+    /// @notice The hub that reports go to and answers come from.
+    function hub() external view returns (IFeedHub);
+}
