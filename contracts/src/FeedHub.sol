@@ -114,10 +114,14 @@ contract FeedHub is IFeedHub, Governed {
         HubWord word = _word;
         table_ = word.table();
         bool isSame = table_ != address(0) && table_.codehash == Sstore2.codeHash(rows);
-        require(!isSame || !word.isLive(), FeedHub_NothingToRebuild());
+        bool hasPauses = _hasFeedPauses();
+        require(
+            !isSame || !word.isLive() || word.hasFeedPauses() != hasPauses,
+            FeedHub_NothingToRebuild()
+        );
         if (!isSame) table_ = Sstore2.write(rows);
         uint256 seats = signers.length / 2;
-        _word = word.withTable(table_, seats, limits.length);
+        _word = word.withTable(table_, seats, limits.length).withFeedPauses(hasPauses);
         emit TableRebuilt(table_, _listRoot, Narrow.u8(seats), Narrow.u16(limits.length));
     }
 
@@ -188,6 +192,7 @@ contract FeedHub is IFeedHub, Governed {
         uint256 until = _pauseEnd(feed.pausedUntil);
         feed.pausedUntil = Narrow.u40(until);
         _putLane(index, _lane(index).withPaused(true));
+        _word = _word.withFeedPauses(true);
         emit FeedPauseChanged(index, until, msg.sender);
     }
 
@@ -298,6 +303,11 @@ contract FeedHub is IFeedHub, Governed {
     /// @inheritdoc IFeedHub
     function signerSet() external view returns (ISignerSet) {
         return _signerSet;
+    }
+
+    /// @inheritdoc IFeedHub
+    function verifyConfig() external view returns (HubWord) {
+        return _word;
     }
 
     /// @inheritdoc IFeedHub
@@ -442,6 +452,13 @@ contract FeedHub is IFeedHub, Governed {
         for (uint256 i = 0; i < rows.length; ++i) {
             rows[i] = HubTable.signerRow(entries[i], minTier);
         }
+    }
+
+    function _hasFeedPauses() private view returns (bool) {
+        for (uint256 i = 0; i < _feeds.length; ++i) {
+            if (block.timestamp < _feeds[i].pausedUntil) return true;
+        }
+        return false;
     }
 
     function _limitsRows() private view returns (LimitsRow[] memory rows) {

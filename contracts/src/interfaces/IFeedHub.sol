@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {HubWord} from "../types/HubWord.sol";
 import {IGoverned} from "./IGoverned.sol";
 import {ISignerSet} from "./ISignerSet.sol";
 
@@ -195,7 +196,8 @@ interface IFeedHub is IGoverned {
     function submit(bytes calldata report) external;
 
     /// @notice Take signers, limits and list of feeds as they are now into the table that `submit` uses.
-    ///         Anyone may call; reverts if it would change nothing.
+    ///         Anyone may call; reverts if it would change nothing. Takes down, too, that feeds are paused
+    ///         when no pause of a feed is left, which makes `verifyConfig` cheaper to act upon.
     /// @return table The contract whose code is the table: `00 | positions x (signer 20 | expiresAt u40
     ///         | vendor u4 | tier u4) | listRoot b32 | feeds x (min i64 | max i64 | jumpBps u16 |
     ///         jumpLapse_s u32)`.
@@ -264,6 +266,11 @@ interface IFeedHub is IGoverned {
 
     /// @notice The table that was built last, whether in force or cleared; zero before the first.
     function table() external view returns (address);
+
+    /// @notice All that who verifies a report off this hub's storage must know: quorum, window, pause and
+    ///         table; see `HubWord`.
+    /// @dev Its selector sorts after that of `submit`, which would pay for it otherwise.
+    function verifyConfig() external view returns (HubWord);
 
     /// @notice Where the hub takes its signers from.
     function signerSet() external view returns (ISignerSet);

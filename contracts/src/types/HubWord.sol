@@ -2,9 +2,10 @@
 pragma solidity 0.8.37;
 
 /// @notice All that the hot path needs of a hub's state, in one storage word. From the high end:
-///         seats 6 | spare 1 | live 1 | d 8 | m 8 | skew_s 8 | feeds 16 | maxAge_s 16 |
+///         seats 6 | feedPauses 1 | live 1 | d 8 | m 8 | skew_s 8 | feeds 16 | maxAge_s 16 |
 ///         pausedUntil 32 | table 160.
 /// @dev `seats` and `feeds` are the numbers in the table, not those that the next rebuild would take.
+///      `feedPauses` is set as long as any feed may be paused: who verifies a report asks then which.
 type HubWord is uint256;
 
 using HubWords for HubWord global;
@@ -19,6 +20,7 @@ library HubWords {
     uint256 private constant M_SHIFT = 232;
     uint256 private constant D_SHIFT = 240;
     uint256 private constant LIVE = 1 << 248;
+    uint256 private constant FEED_PAUSES = 1 << 249;
     uint256 private constant SEATS_SHIFT = 250;
     uint256 private constant TABLE_FIELDS =
         TABLE_MASK | 0xFFFF << FEEDS_SHIFT | 0x3F << SEATS_SHIFT | LIVE;
@@ -57,12 +59,21 @@ library HubWords {
         return HubWord.unwrap(word) & LIVE != 0;
     }
 
+    function hasFeedPauses(HubWord word) internal pure returns (bool) {
+        return HubWord.unwrap(word) & FEED_PAUSES != 0;
+    }
+
     function positions(HubWord word) internal pure returns (uint256) {
         return (HubWord.unwrap(word) >> SEATS_SHIFT) << 1;
     }
 
     function withoutLive(HubWord word) internal pure returns (HubWord) {
         return HubWord.wrap(HubWord.unwrap(word) & ~LIVE);
+    }
+
+    function withFeedPauses(HubWord word, bool hasPauses) internal pure returns (HubWord) {
+        uint256 raw = HubWord.unwrap(word);
+        return HubWord.wrap(hasPauses ? raw | FEED_PAUSES : raw & ~FEED_PAUSES);
     }
 
     /// @dev `until` is below 2^32.

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {IFeedHub, Round} from "../interfaces/IFeedHub.sol";
+import {EntryCheck} from "../libraries/EntryCheck.sol";
+import {HubTable, LimitsRow} from "../libraries/HubTable.sol";
+import {Narrow} from "../libraries/Narrow.sol";
+import {Quorum} from "../libraries/Quorum.sol";
+import {Entry, Header, ReportCodec} from "../libraries/ReportCodec.sol";
+import {Sstore2} from "../libraries/Sstore2.sol";
+import {HubWord} from "../types/HubWord.sol";
+import {Lane, Lanes} from "../types/Lane.sol";
+
+/// @notice A report that was verified, in the consumer's memory.
+struct Verified {
+    /// @dev What the rounds have in common; see `Lanes.stamp`.
+    uint256 stamp;
+    /// @dev Packed entries, in strictly ascending order of index.
+    bytes entries;
+}
+
+/// @title Reports verified in the consumer's own transaction
+/// @notice For consumers to compile in; `FeedVerifier` is the same as a contract of its own.
+/// @dev Reads one word of the hub and the hub's table; stores nothing. Refuses with the hub's own errors
+///      what the hub would refuse. A report is not consumed: it verifies again while it is young enough.
+library PullReader {
+    using HubTable for bytes;
+    using ReportCodec for bytes;
+
+    /// @notice An answer is outside its feed's bounds.
+    error PullReader_OutOfBounds(uint256 index, int64 seen, uint256 min, uint256 max);
+    /// @notice The report says nothing about the feed.
+    error PullReader_MissingFeed(uint256 wanted);
+    /// @notice The stored round is older than wanted.
+    error PullReader_Stale(uint256 index, uint256 seen_at, uint256 wanted_at);
+
+    /// @notice Verify a report by the rules of a hub, whole: one bad entry refuses all.
+    /// @dev Numbered steps, the dearest last:
+    ///      1. Structure, for the hub's m.
+    ///      2. A table is in force and the hub is not paused; the report is for the table's list of feeds.
+    ///      3. Its moment is in the hub's window and at most `maxAge_s` ago.
+    ///      4. Every entry is listed, in order, and within its feed's bounds.
+    ///      5. No feed of it is paused.
+    ///      6. m seats signed it, with d vendors among them.
+    ///      Does NOT establish that it is newer than the stored rounds or than another report, nor that
+    ///      its answers are near the stored ones.
+    /// @param hub Whose seats must have signed; trusted by the consumer.
+    /// @param maxAge_s Largest age the consumer takes, in seconds; the hub's own limit holds, too.
+    function verify(IFeedHub hub, bytes calldata report, uint256 maxAge_s)
+        internal
+        view
+        returns (Verified memory)
+    {
+        HubWord word = hub.verifyConfig();
+        // 1. Structure.
+        (Header head, bytes memory entries) = report.decode(word.m());
+        // 2. In force, for this list.
+        require(word.isLive(), IFeedHub.FeedHub_NotLive());
+        require(block.timestamp >= word.pausedUntil(), IFeedHub.FeedHub_Paused(word.pausedUntil()));
+        bytes memory rows = _table(word, entries);
+        bytes32 root = rows.listRootOf(word.positions());
+        require(report.listRoot() == root, IFeedHub.FeedHub_ListRoot(report.listRoot(), root));
+        // 3. Time.
+        _verifyTime(head.observedAt(), word, maxAge_s);
+        // 4. Every entry.
+        _verifyEntries(entries, rows.limitsFrom(word.positions()));
+        // 5. Pauses.
+        if (word.hasFeedPauses()) _verifyUnpaused(hub, entries);
+        // 6. Origin.
+        bytes32 domain = ReportCodec.domainSeparator(address(hub));
+        bytes32 digest = ReportCodec.digest(head, root, entries, domain);
+        uint256 weakestTier = Quorum.verify(report, head, digest, rows, word);
+        return Verified(Lanes.stamp(head.observedAt(), weakestTier), entries);
+    }
+
+    /// @notice What a verified report says of a feed; reverts if that is nothing.
+    function roundOf(Verified memory verified, uint16 index) internal pure returns (Round memory) {
+        uint256 first = verified.entries.start();
+        uint256 low = 0;
+        uint256 high = verified.entries.length / ReportCodec.ENTRY_BYTES;
+        unchecked {
+            while (low != high) {
+                uint256 middle = (low + high) >> 1;
+                Entry entry = ReportCodec.entryAt(first + middle * ReportCodec.ENTRY_BYTES);
+                if (entry.index() == index) return _round(entry, verified.stamp);
+                if (entry.index() < index) low = middle + 1;
+                else high = middle;
+            }
+        }
+        revert PullReader_MissingFeed(index);
+    }
+
+    /// @notice Bring a report to the hub unless the feed's stored round is as new already, and read the
+    ///         feed. That someone else brought it first is no failure.
+    /// @dev The report itself is checked by the hub, and only if it is submitted.
+    /// @param maxAge_s Largest age of the round, in seconds.
+    function updateAndRead(IFeedHub hub, bytes calldata report, uint16 index, uint256 maxAge_s)
+        internal
+        returns (Round memory round)
+    {
+        // A report without a moment is refused by the hub, which says why.
+        bool isNewer = report.length < 5;
+        if (!isNewer) isNewer = _storedAt(hub, index) < uint32(bytes4(report[1:5]));
+        if (isNewer) hub.submit(report);
+        round = hub.read(index);
+        uint256 earliest = maxAge_s < block.timestamp ? block.timestamp - maxAge_s : 0;
+        require(round.observedAt >= earliest, PullReader_Stale(index, round.observedAt, earliest));
+    }
+
+    /// @dev The part of the table up to the report's last feed, which must be listed.
+    function _table(HubWord word, bytes memory entries) private view returns (bytes memory) {
+        uint256 last = entries.lastEntry().index();
+        require(last < word.feeds(), IFeedHub.FeedHub_UnlistedFeed(last, word.feeds()));
+        return Sstore2.read(word.table(), HubTable.size(word.positions(), last + 1));
+    }
+
+    function _verifyTime(uint256 observedAt, HubWord word, uint256 maxAge_s) private view {
+        if (maxAge_s > word.maxAge_s()) maxAge_s = word.maxAge_s();
+        uint256 earliest = block.timestamp - maxAge_s;
+        require(observedAt >= earliest, IFeedHub.FeedHub_ReportTooOld(observedAt, earliest));
+        uint256 latest = block.timestamp + word.skew_s();
+        require(observedAt <= latest, IFeedHub.FeedHub_ReportFromTheFuture(observedAt, latest));
+    }
+
+    /// @param limits Memory address of the limits of feed 0.
+    function _verifyEntries(bytes memory entries, uint256 limits) private pure {
+        uint256 last = entries.lastEntry().index();
+        (uint256 at_, uint256 next) = EntryCheck.pass(entries.start(), entries.end(), last, limits);
+        if (at_ != entries.end()) _refuse(ReportCodec.entryAt(at_), next, last, limits);
+    }
+
+    /// @dev Says what is wrong with an entry that did not pass; the same questions, one by one.
+    function _refuse(Entry entry, uint256 next, uint256 last, uint256 limits) private pure {
+        uint256 index = entry.index();
+        if (index < next) revert IFeedHub.FeedHub_EntryOrder(index, next - 1);
+        require(index <= last, IFeedHub.FeedHub_EntryOrder(last, index));
+        require(entry.hubFlags() == 0, IFeedHub.FeedHub_ReservedFlags(index, entry.hubFlags()));
+        LimitsRow row = HubTable.limitsAt(limits, index);
+        int64 seen = Lanes.pack(entry.rawValue(), 0, 0).value();
+        revert PullReader_OutOfBounds(index, seen, row.minAnswer(), row.maxAnswer());
+    }
+
+    /// @dev Asks feed by feed; only while any is, or lately was, paused.
+    function _verifyUnpaused(IFeedHub hub, bytes memory entries) private view {
+        uint256 end = entries.end();
+        for (uint256 at_ = entries.start(); at_ != end; at_ = ReportCodec.following(at_)) {
+            uint16 index = Narrow.u16(ReportCodec.entryAt(at_).index());
+            uint256 until = hub.feedInfo(index).pausedUntil;
+            require(block.timestamp >= until, IFeedHub.FeedHub_FeedPaused(index, until));
+        }
+    }
+
+    /// @dev 0 if the feed cannot be read now; reading it afterwards says why.
+    function _storedAt(IFeedHub hub, uint16 index) private view returns (uint256) {
+        try hub.read(index) returns (Round memory round) {
+            return round.observedAt;
+        } catch {
+            return 0;
+        }
+    }
+
+    function _round(Entry entry, uint256 stamp) private pure returns (Round memory) {
+        Lane lane = Lanes.pack(entry.rawValue(), entry.quality(), stamp);
+        return Round({
+            answer: lane.value(),
+            observedAt: lane.observedAt(),
+            dispersion: lane.dispersion(),
+            sources: lane.sources(),
+            flags: lane.flags()
+        });
+    }
+}
