@@ -4,9 +4,9 @@ pragma solidity 0.8.37;
 import {PullReader} from "contracts/consumers/PullReader.sol";
 import {IFeedHub, Round} from "contracts/interfaces/IFeedHub.sol";
 import {IFeedVerifier} from "contracts/interfaces/IFeedVerifier.sol";
+import {IPullConsumer} from "contracts/interfaces/IPullConsumer.sol";
 
 import {Answer, FeedHubSetup} from "../FeedHubSetup.sol";
-import {PullConsumer} from "../fakes/PullConsumer.sol";
 
 /// @notice `PullReader`, through the contract around it.
 contract FeedVerifierTest is FeedHubSetup {
@@ -17,8 +17,9 @@ contract FeedVerifierTest is FeedHubSetup {
 
     function setUp() external {
         _deploy(5, 3, 5);
-        verifier =
-            IFeedVerifier(vm.deployCode("FeedVerifier.sol:FeedVerifier", abi.encode(address(hub))));
+        verifier = IFeedVerifier(
+            vm.deployCode("out/FeedVerifier.sol/FeedVerifier.json", abi.encode(address(hub)))
+        );
     }
 
     function test_hub_IsTheOneGiven() external view {
@@ -291,29 +292,33 @@ contract FeedVerifierTest is FeedHubSetup {
 ///         100 feeds listed.
 /// forge-config: default.isolate = true
 contract FeedVerifierGasTest is FeedHubSetup {
-    PullConsumer private consumer;
+    IPullConsumer private consumer;
 
     function setUp() external {
         _deploy(5, 3, 100);
         bytes memory arguments = abi.encode(address(hub));
-        address verifier = vm.deployCode("FeedVerifier.sol:FeedVerifier", arguments);
-        consumer = new PullConsumer(hub, IFeedVerifier(verifier));
+        address verifier = vm.deployCode("out/FeedVerifier.sol/FeedVerifier.json", arguments);
+        consumer = IPullConsumer(
+            vm.deployCode(
+                "out/PullConsumer.sol/PullConsumer.json", abi.encode(hub, verifier, uint32(60))
+            )
+        );
     }
 
-    function test_pullReader_CostsAtMost49600_OneFeed() external {
-        _assertCosts(abi.encodeCall(consumer.price, (_reportOf(1), 0)), 49_600);
+    function test_pullReader_CostsAtMost48300_OneFeed() external {
+        _assertCosts(abi.encodeCall(consumer.price, (_reportOf(1), 0)), 48_300);
     }
 
-    function test_pullReader_CostsAtMost53700_TenFeeds() external {
-        _assertCosts(abi.encodeCall(consumer.price, (_reportOf(10), 9)), 53_700);
+    function test_pullReader_CostsAtMost52100_TenFeeds() external {
+        _assertCosts(abi.encodeCall(consumer.price, (_reportOf(10), 9)), 52_100);
     }
 
-    function test_pullReader_CostsAtMost90200_HundredFeeds() external {
-        _assertCosts(abi.encodeCall(consumer.price, (_reportOf(100), 99)), 90_200);
+    function test_pullReader_CostsAtMost87600_HundredFeeds() external {
+        _assertCosts(abi.encodeCall(consumer.price, (_reportOf(100), 99)), 87_600);
     }
 
-    function test_verify_CostsAtMost53000_OneFeed() external {
-        _assertCosts(abi.encodeCall(consumer.priceByVerifier, (_reportOf(1), 0)), 53_000);
+    function test_verify_CostsAtMost52700_OneFeed() external {
+        _assertCosts(abi.encodeCall(consumer.priceByVerifier, (_reportOf(1), 0)), 52_700);
     }
 
     function _reportOf(uint256 count) private view returns (bytes memory) {
