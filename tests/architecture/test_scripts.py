@@ -13,7 +13,7 @@ _SHELL = [path for path in _SCRIPTS if path.read_text().startswith("#!/usr/bin/e
 # A program that notes its call and fails when its name and first argument are in FAIL.
 _STUB = """#!/usr/bin/env bash
 call="${0##*/} ${1:-}"
-echo "called: $call"
+echo "called: $call${FOUNDRY_PROFILE:+ of $FOUNDRY_PROFILE}"
 case ",${FAIL:-}," in *",$call,"*) echo "broken: $call"; exit 1 ;; esac
 [ "${0##*/}" != pytest ] || echo "== 3 passed in 0.1s =="
 [ "$call" != "forge test" ] || echo "Ran 2 test suites: ${FORGE_PASSED:-5 tests passed, 0 failed}"
@@ -85,7 +85,7 @@ def test_check_fails_when_a_step_fails_and_shows_its_output(checkout: Path, step
     assert f"broken: {step}" in result.stdout
 
 
-@pytest.mark.parametrize("step", ["forge test", "pytest -n", "setup "])
+@pytest.mark.parametrize("step", ["forge build", "forge test", "pytest -n", "setup "])
 def test_test_fails_when_a_half_of_it_fails(checkout: Path, step: str) -> None:
     assert _run(checkout, "test").returncode == 0
     result = _run(checkout, "test", FAIL=step)
@@ -99,6 +99,18 @@ def test_test_fails_when_forge_finds_no_test(checkout: Path) -> None:
 def test_test_runs_both_languages_even_if_the_first_fails(checkout: Path) -> None:
     result = _run(checkout, "test", FAIL="forge test")
     assert "called: pytest -n" in result.stdout
+
+
+def test_test_compiles_what_is_shipped_before_it_tests_it(checkout: Path) -> None:
+    lines = _run(checkout, "test").stdout.splitlines()
+    assert lines.index("called: forge build") < lines.index("called: forge test of tests")
+
+
+def test_check_formats_and_compiles_both_profiles(checkout: Path) -> None:
+    _run(checkout, "check")
+    for name in ("fmt", "fmt-tests", "build", "build-tests"):
+        log = (checkout / "build" / "check" / f"forge-{name}.log").read_text()
+        assert ("of tests" in log) == name.endswith("-tests")
 
 
 def test_test_hands_its_arguments_to_pytest_alone(checkout: Path) -> None:

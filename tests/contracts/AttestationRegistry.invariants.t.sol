@@ -128,7 +128,6 @@ contract RegistryHandler is RegistrySetup {
     }
 }
 
-/// forge-config: default.invariant.runs = 16
 contract AttestationRegistryInvariantsTest is Test {
     struct FuzzSelector {
         address addr;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {AttestationRegistry} from "contracts/AttestationRegistry.sol";
 import {
     IAttestationRegistry,
     RegistrationRequest,
@@ -11,6 +10,7 @@ import {Claims} from "contracts/interfaces/IAttestationVerifier.sol";
 import {ISignerSet} from "contracts/interfaces/ISignerSet.sol";
 import {Ecdsa} from "contracts/libraries/Ecdsa.sol";
 import {TeeKind, Tier} from "contracts/types/Tee.sol";
+import {Deploy} from "./Deploy.sol";
 import {FakeVerifier} from "./fakes/FakeVerifier.sol";
 import {RegistrySetup} from "./RegistrySetup.sol";
 
@@ -283,7 +283,7 @@ contract AttestationRegistryRegisterTest is RegistrySetup {
 
     function test_register_RevertWhen_EvidenceIsForAnotherRegistry() external {
         RegistrationRequest memory r = requestAt(HEIGHT - 5);
-        registry = new AttestationRegistry(
+        registry = Deploy.attestationRegistry(
             address(this), GUARDIAN, 0, policy, ISignerSet(address(signerSet)), WINDOW
         );
         addVerifier(address(new FakeVerifier(Tier.DIRECT)));

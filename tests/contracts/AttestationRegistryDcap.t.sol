@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {AttestationRegistry} from "contracts/AttestationRegistry.sol";
-import {ImagePolicy} from "contracts/ImagePolicy.sol";
 import {
     IAttestationRegistry,
     RegistrationRequest,
@@ -13,6 +11,7 @@ import {IImagePolicy, ImageApproval} from "contracts/interfaces/IImagePolicy.sol
 import {ISignerSet} from "contracts/interfaces/ISignerSet.sol";
 import {BlockHistory} from "contracts/libraries/BlockHistory.sol";
 import {TeeKind, Tier} from "contracts/types/Tee.sol";
+import {Deploy} from "./Deploy.sol";
 import {CountingSignerSet} from "./fakes/CountingSignerSet.sol";
 import {DcapFixture} from "./DcapFixture.sol";
 
@@ -20,22 +19,22 @@ import {DcapFixture} from "./DcapFixture.sol";
 contract AttestationRegistryDcapTest is DcapFixture {
     uint32 private constant MAX_AGE_S = 30 days;
 
-    ImagePolicy private policy;
-    AttestationRegistry private registry;
+    IImagePolicy private policy;
+    IAttestationRegistry private registry;
 
     function setUp() external {
         load();
         ISignerSet signerSet = ISignerSet(address(new CountingSignerSet()));
-        policy = new ImagePolicy(address(this), address(this), 0, signerSet);
+        policy = Deploy.imagePolicy(address(this), address(this), 0, signerSet);
         vm.prank(vm.parseJsonAddress(json, ".registration.sgx0.deployer"));
-        registry = new AttestationRegistry(
+        registry = Deploy.attestationRegistry(
             address(this), address(this), 0, policy, signerSet, BlockHistory.REACH
         );
         address wanted = vm.parseJsonAddress(json, ".registration.sgx0.registry");
         assertEq(address(registry), wanted, "registry");
         govern(
             registry,
-            abi.encodeCall(AttestationRegistry.addVerifier, (address(deployCachedVerifier())))
+            abi.encodeCall(IAttestationRegistry.addVerifier, (address(deployCachedVerifier())))
         );
         approve("sgx0", TeeKind.SGX);
         approve("tdx0", TeeKind.TDX);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {AttestationRegistry} from "contracts/AttestationRegistry.sol";
 import {
     IAttestationRegistry,
     RegistrationRequest
@@ -11,6 +10,7 @@ import {IGoverned} from "contracts/interfaces/IGoverned.sol";
 import {IImagePolicy} from "contracts/interfaces/IImagePolicy.sol";
 import {ISignerSet} from "contracts/interfaces/ISignerSet.sol";
 import {TeeKind, Tier} from "contracts/types/Tee.sol";
+import {Deploy} from "./Deploy.sol";
 import {FakeVerifier} from "./fakes/FakeVerifier.sol";
 import {RegistrySetup} from "./RegistrySetup.sol";
 
@@ -193,7 +193,7 @@ contract AttestationRegistryGovernanceTest is RegistrySetup {
     function test_addVerifier_NumbersThemFromOne() external {
         assertEq(verifierId, 1, "first");
         address second = address(new FakeVerifier(Tier.DEV));
-        bytes memory call = abi.encodeCall(AttestationRegistry.addVerifier, (second));
+        bytes memory call = abi.encodeCall(IAttestationRegistry.addVerifier, (second));
         registry.propose(call);
         vm.expectEmit();
         emit IAttestationRegistry.VerifierAdded(2, second, Tier.DEV, "fake/1");
@@ -288,13 +288,13 @@ contract AttestationRegistryGovernanceTest is RegistrySetup {
 
     function deploy(IImagePolicy images, ISignerSet set, uint64 window)
         private
-        returns (AttestationRegistry)
+        returns (IAttestationRegistry)
     {
-        return new AttestationRegistry(address(this), GUARDIAN, 0, images, set, window);
+        return Deploy.attestationRegistry(address(this), GUARDIAN, 0, images, set, window);
     }
 
     function refuseVerifier(address verifier, bytes memory reason) private {
-        bytes memory call = abi.encodeCall(AttestationRegistry.addVerifier, (verifier));
+        bytes memory call = abi.encodeCall(IAttestationRegistry.addVerifier, (verifier));
         registry.propose(call);
         vm.expectRevert(reason);
         registry.execute(call);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {QuotingEnclave, TrustAnchor} from "contracts/interfaces/IDcapVerifier.sol";
-import {DcapVerifier} from "contracts/verifiers/DcapVerifier.sol";
+import {IDcapVerifier, QuotingEnclave, TrustAnchor} from "contracts/interfaces/IDcapVerifier.sol";
+import {Deploy} from "./Deploy.sol";
 import {Test} from "./Vm.sol";
 
 /// @notice Quotes and certificates of an emulated vendor, made by `scripts/gen_fixtures`.
@@ -44,12 +44,12 @@ abstract contract DcapFixture is Test {
         });
     }
 
-    function deployVerifier() internal returns (DcapVerifier) {
-        return new DcapVerifier(anchor(), quotingEnclave());
+    function deployVerifier() internal returns (IDcapVerifier) {
+        return Deploy.dcapVerifier(anchor(), quotingEnclave());
     }
 
     /// @dev A verifier that knows the machine.
-    function deployCachedVerifier() internal returns (DcapVerifier verifier) {
+    function deployCachedVerifier() internal returns (IDcapVerifier verifier) {
         verifier = deployVerifier();
         verifier.cachePck(bytesAt(".pck.certificate"), verifier.cacheCa(bytesAt(".ca.certificate")));
     }

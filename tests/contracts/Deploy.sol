@@ -92,8 +92,7 @@ library Deploy {
 
     /// @dev Any contract under contracts/src, from the encoded arguments of its constructor.
     function shipped(string memory name, bytes memory arguments) internal returns (address made) {
-        string memory artifact = string.concat("out/", name, ".sol/", name, ".json");
-        bytes memory code = bytes.concat(VM.getCode(artifact), arguments);
+        bytes memory code = bytes.concat(VM.getCode(artifact(name)), arguments);
         assembly ("memory-safe") {
             made := create(0, add(code, 32), mload(code))
             if iszero(made) {
@@ -102,5 +101,10 @@ library Deploy {
                 revert(free, returndatasize())
             }
         }
+    }
+
+    /// @dev Where the default profile's build leaves a contract.
+    function artifact(string memory name) internal pure returns (string memory) {
+        return string.concat("out/", name, ".sol/", name, ".json");
     }
 }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {FeedHub} from "contracts/FeedHub.sol";
 import {FeedInfo, FeedListing, HubConfig, IFeedHub, Round} from "contracts/interfaces/IFeedHub.sol";
 import {IGoverned} from "contracts/interfaces/IGoverned.sol";
 import {ISignerSet} from "contracts/interfaces/ISignerSet.sol";
 import {TeeKind, Tier} from "contracts/types/Tee.sol";
 
+import {Deploy} from "./Deploy.sol";
 import {Answer, FeedHubSetup} from "./FeedHubSetup.sol";
 import {FakeSignerSet} from "./fakes/FakeSignerSet.sol";
 
@@ -270,7 +270,7 @@ contract FeedHubTest is FeedHubSetup {
     }
 
     function test_submit_RevertWhen_TableWasNeverBuilt() external {
-        FeedHub fresh = new FeedHub(GOVERNANCE, GUARDIAN, 0, signerSet, _config(3, 1));
+        IFeedHub fresh = Deploy.feedHub(GOVERNANCE, GUARDIAN, 0, signerSet, _config(3, 1));
         bytes memory report = _report(START, _one(0, PRICE), _firstSeats(3));
         vm.expectRevert(IFeedHub.FeedHub_NotLive.selector);
         fresh.submit(report);
@@ -631,7 +631,7 @@ contract FeedHubTest is FeedHubSetup {
 
     function test_rebuild_HoldsTheLargestSetAndList() external {
         FakeSignerSet set = new FakeSignerSet(64);
-        hub = new FeedHub(GOVERNANCE, GUARDIAN, 0, ISignerSet(address(set)), _config(1, 1));
+        hub = Deploy.feedHub(GOVERNANCE, GUARDIAN, 0, ISignerSet(address(set)), _config(1, 1));
         for (uint256 i = 0; i < 1024; ++i) {
             _govern(hub, abi.encodeCall(IFeedHub.listFeed, (_listing(i))));
         }
@@ -650,7 +650,7 @@ contract FeedHubTest is FeedHubSetup {
     }
 
     function test_rebuild_RevertWhen_TheSetWouldNotStopTheHub() external {
-        FeedHub fresh = new FeedHub(GOVERNANCE, GUARDIAN, 0, signerSet, _config(3, 1));
+        IFeedHub fresh = Deploy.feedHub(GOVERNANCE, GUARDIAN, 0, signerSet, _config(3, 1));
         vm.expectRevert(
             abi.encodeWithSelector(IFeedHub.FeedHub_NotAdded.selector, address(signerSet))
         );
@@ -661,7 +661,7 @@ contract FeedHubTest is FeedHubSetup {
         uint256[2] memory counts = [uint256(66), 3];
         for (uint256 i = 0; i < 2; ++i) {
             ISignerSet set = ISignerSet(address(new FakeSignerSet(counts[i])));
-            FeedHub fresh = new FeedHub(GOVERNANCE, GUARDIAN, 0, set, _config(3, 1));
+            IFeedHub fresh = Deploy.feedHub(GOVERNANCE, GUARDIAN, 0, set, _config(3, 1));
             vm.expectRevert(
                 abi.encodeWithSelector(IFeedHub.FeedHub_BadSignerSet.selector, counts[i], 64)
             );
@@ -839,7 +839,7 @@ contract FeedHubTest is FeedHubSetup {
             vm.expectRevert(
                 abi.encodeWithSelector(IFeedHub.FeedHub_BadQuorum.selector, bad[i][0], bad[i][1])
             );
-            new FeedHub(GOVERNANCE, GUARDIAN, 0, signerSet, _config(bad[i][0], bad[i][1]));
+            Deploy.feedHub(GOVERNANCE, GUARDIAN, 0, signerSet, _config(bad[i][0], bad[i][1]));
         }
     }
 
@@ -849,7 +849,7 @@ contract FeedHubTest is FeedHubSetup {
             HubConfig memory config = _config(1, 1);
             config.minTier = bad[i];
             vm.expectRevert(abi.encodeWithSelector(IFeedHub.FeedHub_BadTier.selector, bad[i]));
-            new FeedHub(GOVERNANCE, GUARDIAN, 0, signerSet, config);
+            Deploy.feedHub(GOVERNANCE, GUARDIAN, 0, signerSet, config);
         }
     }
 
@@ -861,13 +861,13 @@ contract FeedHubTest is FeedHubSetup {
             vm.expectRevert(
                 abi.encodeWithSelector(IFeedHub.FeedHub_BadWindow.selector, bad[i][0], bad[i][1])
             );
-            new FeedHub(GOVERNANCE, GUARDIAN, 0, signerSet, config);
+            Deploy.feedHub(GOVERNANCE, GUARDIAN, 0, signerSet, config);
         }
     }
 
     function test_constructor_RevertWhen_SignerSetIsZero() external {
         vm.expectRevert(IFeedHub.FeedHub_ZeroAddress.selector);
-        new FeedHub(GOVERNANCE, GUARDIAN, 0, ISignerSet(address(0)), _config(1, 1));
+        Deploy.feedHub(GOVERNANCE, GUARDIAN, 0, ISignerSet(address(0)), _config(1, 1));
     }
 
     // --- pauses ---

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {AggregatorV3Facade} from "contracts/consumers/AggregatorV3Facade.sol";
-
+import {IAggregatorV3Facade} from "contracts/interfaces/IAggregatorV3Facade.sol";
+import {Deploy} from "./Deploy.sol";
 import {FeedHubSetup} from "./FeedHubSetup.sol";
 
 /// @notice What a push costs as a whole transaction of its own, calldata included, when every slot was
@@ -51,16 +51,11 @@ contract FeedHubGasTest is FeedHubSetup {
 
 /// @notice What a read costs the consumer that calls it first in a transaction, and again.
 contract FeedHubReadGasTest is FeedHubSetup {
-    AggregatorV3Facade private facade;
+    IAggregatorV3Facade private facade;
 
     function setUp() external {
         _deploy(1, 1, 100);
-        facade = AggregatorV3Facade(
-            vm.deployCode(
-                "out/AggregatorV3Facade.sol/AggregatorV3Facade.json",
-                abi.encode(hub, hub.feedIds()[7], 60, "")
-            )
-        );
+        facade = Deploy.aggregatorV3Facade(hub, hub.feedIds()[7], 60, "");
         hub.submit(_report(START, _one(7, 5_000_000_000), 1));
     }
 

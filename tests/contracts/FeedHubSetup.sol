@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {FeedHub} from "contracts/FeedHub.sol";
-import {SignerSet} from "contracts/SignerSet.sol";
+import {IAttestationRegistry} from "contracts/interfaces/IAttestationRegistry.sol";
 import {FeedListing, HubConfig, IFeedHub} from "contracts/interfaces/IFeedHub.sol";
 import {IGoverned} from "contracts/interfaces/IGoverned.sol";
+import {IImagePolicy} from "contracts/interfaces/IImagePolicy.sol";
 import {ISignerSet} from "contracts/interfaces/ISignerSet.sol";
 import {TeeKind, Tier} from "contracts/types/Tee.sol";
 
+import {Deploy} from "./Deploy.sol";
 import {Test} from "./Vm.sol";
 import {FakeRegistry} from "./fakes/FakeRegistry.sol";
 
@@ -35,26 +36,22 @@ abstract contract FeedHubSetup is Test {
     uint32 internal constant SKEW_S = 5;
 
     FakeRegistry internal registry;
-    SignerSet internal signerSet;
-    FeedHub internal hub;
+    ISignerSet internal signerSet;
+    IFeedHub internal hub;
 
     /// @dev Sets up `seats` seats, each with one Intel signer in its first position, and `feeds` feeds.
     function _deploy(uint256 seats, uint8 m, uint256 feeds) internal {
         vm.warp(START);
         registry = new FakeRegistry();
-        // By artifact: each `new` would compile the contract into every test contract again.
-        signerSet = SignerSet(
-            vm.deployCode(
-                "out/SignerSet.sol/SignerSet.json",
-                abi.encode(GOVERNANCE, GUARDIAN, 0, registry, IMAGES, 0)
-            )
-        );
-        hub = FeedHub(
-            vm.deployCode(
-                "out/FeedHub.sol/FeedHub.json",
-                abi.encode(GOVERNANCE, GUARDIAN, 0, signerSet, _config(m, 1))
-            )
-        );
+        signerSet = Deploy.signerSet({
+            governance: GOVERNANCE,
+            guardian: GUARDIAN,
+            minDelay_s: 0,
+            registry: IAttestationRegistry(address(registry)),
+            images: IImagePolicy(IMAGES),
+            reseatInterval_s: 0
+        });
+        hub = Deploy.feedHub(GOVERNANCE, GUARDIAN, 0, signerSet, _config(m, 1));
         _govern(signerSet, abi.encodeCall(ISignerSet.addHub, (hub)));
         for (uint256 seat = 0; seat < seats; ++seat) {
             _govern(signerSet, abi.encodeCall(ISignerSet.addSeat, (_operator(seat))));

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {ImagePolicy} from "contracts/ImagePolicy.sol";
 import {IGoverned} from "contracts/interfaces/IGoverned.sol";
 import {IImagePolicy, ImageApproval, ImageInfo} from "contracts/interfaces/IImagePolicy.sol";
 import {ISignerSet} from "contracts/interfaces/ISignerSet.sol";
 import {TeeKind} from "contracts/types/Tee.sol";
+import {Deploy} from "./Deploy.sol";
 import {CountingSignerSet} from "./fakes/CountingSignerSet.sol";
 import {Test} from "./Vm.sol";
 
@@ -14,12 +14,12 @@ contract ImagePolicyTest is Test {
     bytes32 private constant IMAGE = keccak256("an image");
 
     CountingSignerSet private signerSet;
-    ImagePolicy private policy;
+    IImagePolicy private policy;
 
     function setUp() external {
         vm.warp(1_900_000_000);
         signerSet = new CountingSignerSet();
-        policy = new ImagePolicy(address(this), GUARDIAN, 0, ISignerSet(address(signerSet)));
+        policy = Deploy.imagePolicy(address(this), GUARDIAN, 0, ISignerSet(address(signerSet)));
     }
 
     function test_approveImage_MakesItLive() external {
@@ -63,8 +63,8 @@ contract ImagePolicyTest is Test {
     }
 
     function test_approveImage_RevertWhen_DelayIsNotOver() external {
-        ImagePolicy slow =
-            new ImagePolicy(address(this), GUARDIAN, 2 days, ISignerSet(address(signerSet)));
+        IImagePolicy slow =
+            Deploy.imagePolicy(address(this), GUARDIAN, 2 days, ISignerSet(address(signerSet)));
         bytes memory call = abi.encodeCall(IImagePolicy.approveImage, (sound(IMAGE)));
         slow.propose(call);
         vm.warp(block.timestamp + 2 days - 1);
@@ -207,7 +207,7 @@ contract ImagePolicyTest is Test {
 
     function test_constructor_RevertWhen_SignerSetIsZero() external {
         vm.expectRevert(IImagePolicy.ImagePolicy_NoSignerSet.selector);
-        new ImagePolicy(address(this), GUARDIAN, 0, ISignerSet(address(0)));
+        Deploy.imagePolicy(address(this), GUARDIAN, 0, ISignerSet(address(0)));
     }
 
     /// @dev Once withdrawn, no sequence of proposals brings an image back.

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {AttestationRegistry} from "contracts/AttestationRegistry.sol";
-import {ImagePolicy} from "contracts/ImagePolicy.sol";
-import {RegistrationRequest} from "contracts/interfaces/IAttestationRegistry.sol";
+import {
+    IAttestationRegistry,
+    RegistrationRequest
+} from "contracts/interfaces/IAttestationRegistry.sol";
 import {Claims} from "contracts/interfaces/IAttestationVerifier.sol";
 import {IGoverned} from "contracts/interfaces/IGoverned.sol";
 import {IImagePolicy, ImageApproval} from "contracts/interfaces/IImagePolicy.sol";
 import {ISignerSet} from "contracts/interfaces/ISignerSet.sol";
 import {TeeKind, Tier} from "contracts/types/Tee.sol";
+import {Deploy} from "./Deploy.sol";
 import {CountingSignerSet} from "./fakes/CountingSignerSet.sol";
 import {FakeVerifier} from "./fakes/FakeVerifier.sol";
 import {Test} from "./Vm.sol";
@@ -25,8 +27,8 @@ abstract contract RegistrySetup is Test {
     uint64 internal constant HEIGHT = 1_000_000;
 
     CountingSignerSet internal signerSet;
-    ImagePolicy internal policy;
-    AttestationRegistry internal registry;
+    IImagePolicy internal policy;
+    IAttestationRegistry internal registry;
     address internal signer;
     uint16 internal verifierId;
 
@@ -36,8 +38,8 @@ abstract contract RegistrySetup is Test {
         vm.roll(HEIGHT);
         signer = vm.addr(KEY);
         signerSet = new CountingSignerSet();
-        policy = new ImagePolicy(address(this), GUARDIAN, 0, ISignerSet(address(signerSet)));
-        registry = new AttestationRegistry(
+        policy = Deploy.imagePolicy(address(this), GUARDIAN, 0, ISignerSet(address(signerSet)));
+        registry = Deploy.attestationRegistry(
             address(this), GUARDIAN, 0, policy, ISignerSet(address(signerSet)), WINDOW
         );
         verifierId = addVerifier(address(new FakeVerifier(Tier.DIRECT)));
@@ -53,7 +55,7 @@ abstract contract RegistrySetup is Test {
     }
 
     function addVerifier(address verifier) internal returns (uint16 id) {
-        govern(registry, abi.encodeCall(AttestationRegistry.addVerifier, (verifier)));
+        govern(registry, abi.encodeCall(IAttestationRegistry.addVerifier, (verifier)));
         for (id = 1; registry.verifierAt(id) != verifier; ++id) {}
     }
 

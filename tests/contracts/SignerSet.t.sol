@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {FeedHub} from "contracts/FeedHub.sol";
-import {SignerSet} from "contracts/SignerSet.sol";
 import {IAttestationRegistry} from "contracts/interfaces/IAttestationRegistry.sol";
 import {IFeedHub} from "contracts/interfaces/IFeedHub.sol";
 import {IGoverned} from "contracts/interfaces/IGoverned.sol";
@@ -10,6 +8,7 @@ import {IImagePolicy} from "contracts/interfaces/IImagePolicy.sol";
 import {ISignerSet, SeatEntry} from "contracts/interfaces/ISignerSet.sol";
 import {TeeKind, Tier, Vendor} from "contracts/types/Tee.sol";
 
+import {Deploy} from "./Deploy.sol";
 import {FeedHubSetup} from "./FeedHubSetup.sol";
 import {FakeRegistry} from "./fakes/FakeRegistry.sol";
 
@@ -257,7 +256,7 @@ contract SignerSetTest is FeedHubSetup {
     // --- hubs ---
 
     function test_clear_StopsEveryHub() external {
-        FeedHub[4] memory hubs;
+        IFeedHub[4] memory hubs;
         for (uint256 i = 0; i < 4; ++i) {
             _addHub();
             hub.rebuild();
@@ -296,8 +295,8 @@ contract SignerSetTest is FeedHubSetup {
             abi.encodeCall(ISignerSet.addHub, (hub)),
             abi.encodeWithSelector(ISignerSet.SignerSet_HubKnown.selector, address(hub))
         );
-        SignerSet other = _newSet(3600);
-        FeedHub foreign = new FeedHub(GOVERNANCE, GUARDIAN, 0, other, _config(1, 1));
+        ISignerSet other = _newSet(3600);
+        IFeedHub foreign = Deploy.feedHub(GOVERNANCE, GUARDIAN, 0, other, _config(1, 1));
         _expectRefused(
             abi.encodeCall(ISignerSet.addHub, (foreign)),
             abi.encodeWithSelector(
@@ -307,7 +306,7 @@ contract SignerSetTest is FeedHubSetup {
         for (uint256 i = 1; i < 4; ++i) {
             _addHub();
         }
-        foreign = new FeedHub(GOVERNANCE, GUARDIAN, 0, signerSet, _config(1, 1));
+        foreign = Deploy.feedHub(GOVERNANCE, GUARDIAN, 0, signerSet, _config(1, 1));
         _expectRefused(
             abi.encodeCall(ISignerSet.addHub, (foreign)),
             abi.encodeWithSelector(ISignerSet.SignerSet_TooManyHubs.selector, 4)
@@ -324,11 +323,13 @@ contract SignerSetTest is FeedHubSetup {
 
     function test_constructor_RevertWhen_AContractIsZero() external {
         vm.expectRevert(ISignerSet.SignerSet_ZeroAddress.selector);
-        new SignerSet(
+        Deploy.signerSet(
             GOVERNANCE, GUARDIAN, 0, IAttestationRegistry(address(0)), IImagePolicy(IMAGES), 0
         );
         vm.expectRevert(ISignerSet.SignerSet_ZeroAddress.selector);
-        new SignerSet(GOVERNANCE, GUARDIAN, 0, IAttestationRegistry(A), IImagePolicy(address(0)), 0);
+        Deploy.signerSet(
+            GOVERNANCE, GUARDIAN, 0, IAttestationRegistry(A), IImagePolicy(address(0)), 0
+        );
     }
 
     function test_constructor_RevertWhen_IntervalIsTooShortForThisChain() external {
@@ -336,15 +337,15 @@ contract SignerSetTest is FeedHubSetup {
         vm.expectRevert(
             abi.encodeWithSelector(ISignerSet.SignerSet_IntervalTooShort.selector, 3599, 3600)
         );
-        new SignerSet(
+        Deploy.signerSet(
             GOVERNANCE, GUARDIAN, 2 days, IAttestationRegistry(A), IImagePolicy(IMAGES), 3599
         );
     }
 
     // --- helpers ---
 
-    function _newSet(uint256 interval_s) private returns (SignerSet) {
-        return new SignerSet(
+    function _newSet(uint256 interval_s) private returns (ISignerSet) {
+        return Deploy.signerSet(
             GOVERNANCE,
             GUARDIAN,
             0,
@@ -355,7 +356,7 @@ contract SignerSetTest is FeedHubSetup {
     }
 
     function _addHub() private {
-        hub = new FeedHub(GOVERNANCE, GUARDIAN, 0, signerSet, _config(1, 1));
+        hub = Deploy.feedHub(GOVERNANCE, GUARDIAN, 0, signerSet, _config(1, 1));
         _govern(signerSet, abi.encodeCall(ISignerSet.addHub, (hub)));
     }
 

@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {FeedListing, IFeedHub} from "contracts/interfaces/IFeedHub.sol";
 
+import {Deploy} from "../Deploy.sol";
 import {FeedHubSetup} from "../FeedHubSetup.sol";
 
 /// @notice A hub for the tests of adapters: one signature is enough, and feeds of any decimals.
@@ -31,11 +32,11 @@ abstract contract AdapterSetup is FeedHubSetup {
     }
 
     /// @dev What a constructor reverts with; empty if it does not.
-    function _refusal(string memory artifact, bytes memory arguments)
+    function _refusal(string memory name, bytes memory arguments)
         internal
         returns (bytes memory reason)
     {
-        bytes memory code = abi.encodePacked(vm.getCode(artifact), arguments);
+        bytes memory code = abi.encodePacked(vm.getCode(Deploy.artifact(name)), arguments);
         assembly {
             if iszero(create(0, add(code, 32), mload(code))) {
                 reason := mload(64)

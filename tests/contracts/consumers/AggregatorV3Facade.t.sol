@@ -6,6 +6,7 @@ import {AggregatorV3Interface} from "contracts/interfaces/AggregatorV3Interface.
 import {IAggregatorV3Facade} from "contracts/interfaces/IAggregatorV3Facade.sol";
 import {IFeedHub} from "contracts/interfaces/IFeedHub.sol";
 
+import {Deploy} from "../Deploy.sol";
 import {FeedHubSetup} from "../FeedHubSetup.sol";
 import {ChainlinkV2Consumer, ChainlinkV3Consumer} from "../fakes/ChainlinkConsumers.sol";
 
@@ -152,12 +153,7 @@ contract AggregatorV3FacadeTest is FeedHubSetup {
     }
 
     function _facade(uint32 maxAge_s) private returns (IAggregatorV3Facade) {
-        return IAggregatorV3Facade(
-            vm.deployCode(
-                "out/AggregatorV3Facade.sol/AggregatorV3Facade.json",
-                abi.encode(hub, id, maxAge_s, "LINK / USD")
-            )
-        );
+        return Deploy.aggregatorV3Facade(hub, id, maxAge_s, "LINK / USD");
     }
 
     /// @dev The latest round, by each of the getters.

@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {AggregatorV3Interface} from "contracts/interfaces/AggregatorV3Interface.sol";
 
+import {Deploy} from "../Deploy.sol";
 import {FeedHubSetup} from "../FeedHubSetup.sol";
 
 /// @notice What reading through the facade costs the consumer that calls it first in a transaction, and
@@ -15,10 +16,7 @@ contract AggregatorV3FacadeGasTest is FeedHubSetup {
 
     function setUp() external {
         _deploy(1, 1, 100);
-        facade = vm.deployCode(
-            "out/AggregatorV3Facade.sol/AggregatorV3Facade.json",
-            abi.encode(hub, hub.feedIds()[7], 60, "")
-        );
+        facade = address(Deploy.aggregatorV3Facade(hub, hub.feedIds()[7], 60, ""));
         hub.submit(_report(START, _one(7, 5_000_000_000), 1));
     }
 

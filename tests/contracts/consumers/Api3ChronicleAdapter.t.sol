@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {IApi3ChronicleAdapter} from "contracts/interfaces/IApi3ChronicleAdapter.sol";
 import {IFeedHub} from "contracts/interfaces/IFeedHub.sol";
 
+import {Deploy} from "../Deploy.sol";
 import {AdapterSetup} from "./AdapterSetup.sol";
 
 /// @notice As a reader of API3 declares it.
@@ -22,7 +23,7 @@ interface ChronicleReader {
 }
 
 contract Api3ChronicleAdapterTest is AdapterSetup {
-    string private constant ARTIFACT = "out/Api3ChronicleAdapter.sol/Api3ChronicleAdapter.json";
+    string private constant NAME = "Api3ChronicleAdapter";
     uint256 private constant VALUE = 2_500_123_456_780_000_000_000;
 
     bytes32 private id;
@@ -53,7 +54,7 @@ contract Api3ChronicleAdapterTest is AdapterSetup {
 
     function test_constructor_RevertWhen_AgeIsUnbounded() external {
         assertEq(
-            _refusal(ARTIFACT, abi.encode(hub, id, 0, bytes32("ETH/USD"))),
+            _refusal(NAME, abi.encode(hub, id, 0, bytes32("ETH/USD"))),
             abi.encodeWithSelector(IApi3ChronicleAdapter.Api3ChronicleAdapter_NoMaxAge.selector),
             "reason"
         );
@@ -61,7 +62,7 @@ contract Api3ChronicleAdapterTest is AdapterSetup {
 
     function test_constructor_RevertWhen_FeedIsUnlisted() external {
         assertEq(
-            _refusal(ARTIFACT, abi.encode(hub, bytes32("x"), 60, bytes32("ETH/USD"))),
+            _refusal(NAME, abi.encode(hub, bytes32("x"), 60, bytes32("ETH/USD"))),
             abi.encodeWithSelector(IFeedHub.FeedHub_UnknownFeed.selector, bytes32("x")),
             "reason"
         );
@@ -121,7 +122,7 @@ contract Api3ChronicleAdapterTest is AdapterSetup {
     }
 
     function _adapter(bytes32 feed) private returns (address) {
-        return vm.deployCode(ARTIFACT, abi.encode(hub, feed, 60, bytes32("ETH/USD")));
+        return Deploy.shipped(NAME, abi.encode(hub, feed, 60, bytes32("ETH/USD")));
     }
 
     function _assertValue(uint256 wanted, uint256 wanted_at) private view {

@@ -5,10 +5,11 @@ import {IErc2362} from "contracts/interfaces/IErc2362.sol";
 import {Erc2362Source, IErc2362Adapter} from "contracts/interfaces/IErc2362Adapter.sol";
 import {IFeedHub} from "contracts/interfaces/IFeedHub.sol";
 
+import {Deploy} from "../Deploy.sol";
 import {AdapterSetup} from "./AdapterSetup.sol";
 
 contract Erc2362AdapterTest is AdapterSetup {
-    string private constant ARTIFACT = "out/Erc2362Adapter.sol/Erc2362Adapter.json";
+    string private constant NAME = "Erc2362Adapter";
     bytes32 private constant ETH_USD = keccak256("Price-ETH/USD-3");
     bytes32 private constant BTC_USD = keccak256("Price-BTC/USD-18");
 
@@ -21,7 +22,7 @@ contract Erc2362AdapterTest is AdapterSetup {
         Erc2362Source[] memory sources = new Erc2362Source[](2);
         sources[0] = Erc2362Source("ETH/USD", 3, ids[2]);
         sources[1] = Erc2362Source("BTC/USD", 18, ids[1]);
-        adapter = IErc2362Adapter(vm.deployCode(ARTIFACT, abi.encode(hub, 60, sources)));
+        adapter = IErc2362Adapter(Deploy.shipped(NAME, abi.encode(hub, 60, sources)));
     }
 
     function test_selector_IsThatOfTheDraft() external pure {
@@ -46,7 +47,7 @@ contract Erc2362AdapterTest is AdapterSetup {
     function test_constructor_SaysWhatItServes() external {
         vm.expectEmit();
         emit IErc2362Adapter.FeedServed(keccak256("Price-A/B-0"), ids[0], "A/B", 0);
-        vm.deployCode(ARTIFACT, abi.encode(hub, 60, _sources(1, "A/B", 0, ids[0])));
+        Deploy.shipped(NAME, abi.encode(hub, 60, _sources(1, "A/B", 0, ids[0])));
     }
 
     function test_constructor_RevertWhen_FeedsAreNoneOrTooMany() external {
@@ -80,7 +81,7 @@ contract Erc2362AdapterTest is AdapterSetup {
 
     function test_constructor_RevertWhen_AgeIsUnbounded() external {
         assertEq(
-            _refusal(ARTIFACT, abi.encode(hub, 0, _sources(1, "A/B", 8, ids[0]))),
+            _refusal(NAME, abi.encode(hub, 0, _sources(1, "A/B", 8, ids[0]))),
             abi.encodeWithSelector(IErc2362Adapter.Erc2362Adapter_NoMaxAge.selector),
             "reason"
         );
@@ -139,7 +140,7 @@ contract Erc2362AdapterTest is AdapterSetup {
         (uint16 index, bytes32 feed) = _list(feedDecimals);
         _submit(START, index, answer);
         adapter = IErc2362Adapter(
-            vm.deployCode(ARTIFACT, abi.encode(hub, 60, _sources(1, "A/B", decimals, feed)))
+            Deploy.shipped(NAME, abi.encode(hub, 60, _sources(1, "A/B", decimals, feed)))
         );
         uint256 wanted = uint64(answer) * 10 ** uint256(decimals) / 10 ** uint256(feedDecimals);
         bytes32 id = keccak256(abi.encodePacked("Price-A/B-", vm.toString(uint256(decimals))));
@@ -166,7 +167,7 @@ contract Erc2362AdapterTest is AdapterSetup {
         bytes memory reason
     ) private {
         Erc2362Source[] memory sources = _sources(count, pair, decimals, feed);
-        assertEq(_refusal(ARTIFACT, abi.encode(hub, 60, sources)), reason, "reason");
+        assertEq(_refusal(NAME, abi.encode(hub, 60, sources)), reason, "reason");
     }
 
     function _assertValue(bytes32 id, int256 value, uint256 timestamp, uint256 status)

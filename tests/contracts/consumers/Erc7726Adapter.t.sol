@@ -6,11 +6,12 @@ import {IErc7726Adapter} from "contracts/interfaces/IErc7726Adapter.sol";
 import {IFeedHub} from "contracts/interfaces/IFeedHub.sol";
 import {MulDiv} from "contracts/libraries/MulDiv.sol";
 
+import {Deploy} from "../Deploy.sol";
 import {FakeToken} from "../fakes/FakeToken.sol";
 import {AdapterSetup} from "./AdapterSetup.sol";
 
 contract Erc7726AdapterTest is AdapterSetup {
-    string private constant ARTIFACT = "out/Erc7726Adapter.sol/Erc7726Adapter.json";
+    string private constant NAME = "Erc7726Adapter";
     address private constant ETH = 0xEeeeeEeeeEeEeeEeEeEeeEEEeeeeEeeeeeeeEEeE;
     address private constant USD = address(840);
 
@@ -41,7 +42,7 @@ contract Erc7726AdapterTest is AdapterSetup {
 
     function test_constructor_RevertWhen_BaseIsQuote() external {
         assertEq(
-            _refusal(ARTIFACT, abi.encode(hub, id, ETH, ETH, 60)),
+            _refusal(NAME, abi.encode(hub, id, ETH, ETH, 60)),
             abi.encodeWithSelector(IErc7726Adapter.Erc7726Adapter_SameAsset.selector, ETH),
             "reason"
         );
@@ -49,7 +50,7 @@ contract Erc7726AdapterTest is AdapterSetup {
 
     function test_constructor_RevertWhen_AgeIsUnbounded() external {
         assertEq(
-            _refusal(ARTIFACT, abi.encode(hub, id, ETH, USD, 0)),
+            _refusal(NAME, abi.encode(hub, id, ETH, USD, 0)),
             abi.encodeWithSelector(IErc7726Adapter.Erc7726Adapter_NoMaxAge.selector),
             "reason"
         );
@@ -57,7 +58,7 @@ contract Erc7726AdapterTest is AdapterSetup {
 
     function test_constructor_RevertWhen_FeedIsUnlisted() external {
         assertEq(
-            _refusal(ARTIFACT, abi.encode(hub, bytes32("x"), ETH, USD, 60)),
+            _refusal(NAME, abi.encode(hub, bytes32("x"), ETH, USD, 60)),
             abi.encodeWithSelector(IFeedHub.FeedHub_UnknownFeed.selector, bytes32("x")),
             "reason"
         );
@@ -67,7 +68,7 @@ contract Erc7726AdapterTest is AdapterSetup {
         address[4] memory assets = [address(0), address(1000), address(hub), address(0xCAFE)];
         for (uint256 i = 0; i < assets.length; ++i) {
             assertEq(
-                _refusal(ARTIFACT, abi.encode(hub, id, ETH, assets[i], 60)),
+                _refusal(NAME, abi.encode(hub, id, ETH, assets[i], 60)),
                 abi.encodeWithSelector(
                     IErc7726Adapter.Erc7726Adapter_NoDecimals.selector, assets[i]
                 ),
@@ -79,7 +80,7 @@ contract Erc7726AdapterTest is AdapterSetup {
     function test_constructor_RevertWhen_ATokenHasTooManyDecimals() external {
         _adapter(id, ETH, address(new FakeToken(36)));
         assertEq(
-            _refusal(ARTIFACT, abi.encode(hub, id, new FakeToken(37), USD, 60)),
+            _refusal(NAME, abi.encode(hub, id, new FakeToken(37), USD, 60)),
             abi.encodeWithSelector(IErc7726Adapter.Erc7726Adapter_Decimals.selector, 37, 36),
             "reason"
         );
@@ -191,7 +192,7 @@ contract Erc7726AdapterTest is AdapterSetup {
     }
 
     function _adapter(bytes32 feed, address base, address quote) private returns (IErc7726Adapter) {
-        return IErc7726Adapter(vm.deployCode(ARTIFACT, abi.encode(hub, feed, base, quote, 60)));
+        return IErc7726Adapter(Deploy.shipped(NAME, abi.encode(hub, feed, base, quote, 60)));
     }
 
     function _assertUnsupported(address base, address quote) private {

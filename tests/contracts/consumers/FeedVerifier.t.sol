@@ -6,6 +6,7 @@ import {IFeedHub, Round} from "contracts/interfaces/IFeedHub.sol";
 import {IFeedVerifier} from "contracts/interfaces/IFeedVerifier.sol";
 import {IPullConsumer} from "contracts/interfaces/IPullConsumer.sol";
 
+import {Deploy} from "../Deploy.sol";
 import {Answer, FeedHubSetup} from "../FeedHubSetup.sol";
 
 /// @notice `PullReader`, through the contract around it.
@@ -17,9 +18,7 @@ contract FeedVerifierTest is FeedHubSetup {
 
     function setUp() external {
         _deploy(5, 3, 5);
-        verifier = IFeedVerifier(
-            vm.deployCode("out/FeedVerifier.sol/FeedVerifier.json", abi.encode(address(hub)))
-        );
+        verifier = IFeedVerifier(Deploy.shipped("FeedVerifier", abi.encode(address(hub))));
     }
 
     function test_hub_IsTheOneGiven() external view {
@@ -297,12 +296,9 @@ contract FeedVerifierGasTest is FeedHubSetup {
     function setUp() external {
         _deploy(5, 3, 100);
         bytes memory arguments = abi.encode(address(hub));
-        address verifier = vm.deployCode("out/FeedVerifier.sol/FeedVerifier.json", arguments);
-        consumer = IPullConsumer(
-            vm.deployCode(
-                "out/PullConsumer.sol/PullConsumer.json", abi.encode(hub, verifier, uint32(60))
-            )
-        );
+        address verifier = Deploy.shipped("FeedVerifier", arguments);
+        consumer =
+            IPullConsumer(Deploy.shipped("PullConsumer", abi.encode(hub, verifier, uint32(60))));
     }
 
     function test_pullReader_CostsAtMost48300_OneFeed() external {

@@ -5,11 +5,12 @@ import {IFeedHub} from "contracts/interfaces/IFeedHub.sol";
 import {IPyth, PythPrice} from "contracts/interfaces/IPyth.sol";
 import {IPythAdapter} from "contracts/interfaces/IPythAdapter.sol";
 
+import {Deploy} from "../Deploy.sol";
 import {Answer} from "../FeedHubSetup.sol";
 import {AdapterSetup} from "./AdapterSetup.sol";
 
 contract PythAdapterTest is AdapterSetup {
-    string private constant ARTIFACT = "out/PythAdapter.sol/PythAdapter.json";
+    string private constant NAME = "PythAdapter";
 
     bytes32[] private ids;
     IPyth private pyth;
@@ -17,7 +18,7 @@ contract PythAdapterTest is AdapterSetup {
     function setUp() external {
         _deploy(1, 1, 3);
         ids = hub.feedIds();
-        pyth = IPyth(vm.deployCode(ARTIFACT, abi.encode(hub)));
+        pyth = IPyth(Deploy.shipped(NAME, abi.encode(hub)));
     }
 
     function test_selectors_AreThoseOfPyth() external pure {
@@ -41,7 +42,7 @@ contract PythAdapterTest is AdapterSetup {
 
     function test_constructor_RevertWhen_TheHubIsNoContract() external {
         assertEq(
-            _refusal(ARTIFACT, abi.encode(STRANGER)),
+            _refusal(NAME, abi.encode(STRANGER)),
             abi.encodeWithSelector(IPythAdapter.PythAdapter_NoHub.selector, STRANGER),
             "reason"
         );

@@ -5,14 +5,13 @@ import {Claims} from "contracts/interfaces/IAttestationVerifier.sol";
 import {IDcapVerifier} from "contracts/interfaces/IDcapVerifier.sol";
 import {Der} from "contracts/libraries/Der.sol";
 import {TeeKind, Tier} from "contracts/types/Tee.sol";
-import {DcapVerifier} from "contracts/verifiers/DcapVerifier.sol";
 import {DcapFixture} from "../DcapFixture.sol";
 
 contract DcapVerifierTest is DcapFixture {
     uint256 private constant SGX_TAIL = 48 + 384;
     uint256 private constant TDX_TAIL = 48 + 584;
 
-    DcapVerifier private verifier;
+    IDcapVerifier private verifier;
     bytes private known;
 
     function setUp() external {

@@ -11,7 +11,7 @@ import {
 import {Der} from "contracts/libraries/Der.sol";
 import {X509} from "contracts/libraries/X509.sol";
 import {Tier} from "contracts/types/Tee.sol";
-import {DcapVerifier} from "contracts/verifiers/DcapVerifier.sol";
+import {Deploy} from "../Deploy.sol";
 import {DcapFixture} from "../DcapFixture.sol";
 
 contract DcapVerifierConstructorTest is DcapFixture {
@@ -25,7 +25,7 @@ contract DcapVerifierConstructorTest is DcapFixture {
     }
 
     function test_constructor_DerivesTierDevFromAForeignRoot() external {
-        DcapVerifier verifier = deployVerifier();
+        IDcapVerifier verifier = deployVerifier();
         assertEq(verifier.tier(), Tier.DEV, "tier");
         assertEq(bytes(verifier.name()), "dcap/1", "name");
         assertEq(verifier.root().x, wordAt(".root.x"), "root x");
@@ -53,7 +53,7 @@ contract DcapVerifierConstructorTest is DcapFixture {
                     IDcapVerifier.DcapVerifier_RootNotYetSupported.selector, root.x, root.y
                 )
             );
-            new DcapVerifier(root, qe);
+            Deploy.dcapVerifier(root, qe);
         }
     }
 
@@ -65,7 +65,7 @@ contract DcapVerifierConstructorTest is DcapFixture {
         vm.expectRevert(
             abi.encodeWithSelector(IDcapVerifier.DcapVerifier_DevOnlyOnLocalChain.selector, chainId)
         );
-        new DcapVerifier(root, qe);
+        Deploy.dcapVerifier(root, qe);
     }
 
     function test_constructor_RevertWhen_PrecompileIsMissing() external {
@@ -74,7 +74,7 @@ contract DcapVerifierConstructorTest is DcapFixture {
         // Code at the precompile's address: the nearest to a chain where nothing is there.
         vm.mockCall(address(0x100), "", "");
         vm.expectRevert(IDcapVerifier.DcapVerifier_NoP256Precompile.selector);
-        new DcapVerifier(root, qe);
+        Deploy.dcapVerifier(root, qe);
     }
 
     function test_constructor_RevertWhen_PrecompileAcceptsEverything() external {
@@ -82,7 +82,7 @@ contract DcapVerifierConstructorTest is DcapFixture {
         QuotingEnclave memory qe = quotingEnclave();
         vm.mockCall(address(0x100), "", abi.encode(1));
         vm.expectRevert(IDcapVerifier.DcapVerifier_NoP256Precompile.selector);
-        new DcapVerifier(root, qe);
+        Deploy.dcapVerifier(root, qe);
     }
 
     function test_constructor_RevertWhen_AConstantIsZero() external {
@@ -97,7 +97,7 @@ contract DcapVerifierConstructorTest is DcapFixture {
             });
             if (i == 3) qe.mrSigner = 0;
             vm.expectRevert(IDcapVerifier.DcapVerifier_ZeroConstant.selector);
-            new DcapVerifier(root, qe);
+            Deploy.dcapVerifier(root, qe);
         }
     }
 
@@ -110,12 +110,12 @@ contract DcapVerifierConstructorTest is DcapFixture {
                 IDcapVerifier.DcapVerifier_RootExpired.selector, root.notAfter, root.notAfter + 1
             )
         );
-        new DcapVerifier(root, qe);
+        Deploy.dcapVerifier(root, qe);
     }
 }
 
 contract DcapVerifierCacheTest is DcapFixture {
-    DcapVerifier private verifier;
+    IDcapVerifier private verifier;
     bytes32 private caId;
 
     function setUp() external {

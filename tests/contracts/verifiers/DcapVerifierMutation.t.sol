@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {DcapVerifier} from "contracts/verifiers/DcapVerifier.sol";
+import {IAttestationVerifier} from "contracts/interfaces/IAttestationVerifier.sol";
+import {IDcapVerifier} from "contracts/interfaces/IDcapVerifier.sol";
 import {DcapFixture} from "../DcapFixture.sol";
 
 /// @notice No altered bit of evidence or certificate is accepted: in every byte one bit, and by
 ///         fuzzing any.
 contract DcapVerifierMutationTest is DcapFixture {
-    DcapVerifier private verifier;
+    IDcapVerifier private verifier;
     bytes32 private caId;
     bytes private known;
 
@@ -101,14 +102,14 @@ contract DcapVerifierMutationTest is DcapFixture {
     }
 
     function verifyCall(bytes memory evidence) private view returns (bytes memory) {
-        return abi.encodeCall(DcapVerifier.verify, (evidence, known));
+        return abi.encodeCall(IAttestationVerifier.verify, (evidence, known));
     }
 
     function cacheCaCall(bytes memory certificate) private pure returns (bytes memory) {
-        return abi.encodeCall(DcapVerifier.cacheCa, (certificate));
+        return abi.encodeCall(IDcapVerifier.cacheCa, (certificate));
     }
 
     function cachePckCall(bytes memory certificate) private view returns (bytes memory) {
-        return abi.encodeCall(DcapVerifier.cachePck, (certificate, caId));
+        return abi.encodeCall(IDcapVerifier.cachePck, (certificate, caId));
     }
 }

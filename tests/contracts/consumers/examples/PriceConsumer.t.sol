@@ -1,21 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {AggregatorV3Facade} from "contracts/consumers/AggregatorV3Facade.sol";
-import {PriceConsumer} from "contracts/consumers/examples/PriceConsumer.sol";
 import {IPriceConsumer} from "contracts/interfaces/IPriceConsumer.sol";
 
+import {Deploy} from "../../Deploy.sol";
 import {FeedHubSetup} from "../../FeedHubSetup.sol";
 import {FakeAggregator} from "../../fakes/FakeAggregator.sol";
 
 contract PriceConsumerTest is FeedHubSetup {
     FakeAggregator private feed;
-    PriceConsumer private consumer;
+    IPriceConsumer private consumer;
 
     function setUp() external {
         vm.warp(START);
         feed = new FakeAggregator();
-        consumer = new PriceConsumer(feed, 60);
+        consumer = Deploy.priceConsumer(feed, 60);
     }
 
     function test_price_IsWhatTheFeedSays() external {
@@ -43,7 +42,7 @@ contract PriceConsumerTest is FeedHubSetup {
         _deploy(1, 1, 1);
         hub.submit(_report(START, _one(0, 5_000_000_000), 1));
         bytes32 id = hub.feedIds()[0];
-        consumer = new PriceConsumer(new AggregatorV3Facade(hub, id, 0, "ETH / USD"), 60);
+        consumer = Deploy.priceConsumer(Deploy.aggregatorV3Facade(hub, id, 0, "ETH / USD"), 60);
         (int256 answer, uint8 decimals, uint256 updatedAt) = consumer.store();
         assertEq(answer, 5_000_000_000, "answer");
         assertEq(decimals, 8, "decimals");
