@@ -119,6 +119,21 @@ def test_test_hands_its_arguments_to_pytest_alone(checkout: Path) -> None:
     assert "called: forge" not in result.stdout
 
 
+def test_test_runs_one_half_of_the_tests_alone(checkout: Path) -> None:
+    contracts = _run(checkout, "test", "--contracts").stdout
+    assert "called: forge test" in contracts
+    assert "called: pytest" not in contracts
+    coverage = _run(checkout, "test", "--coverage").stdout
+    assert "called: forge" not in coverage
+    assert "called: pytest -n" in coverage
+
+
+def test_check_names_what_was_skipped_and_closes_with_both_languages(checkout: Path) -> None:
+    lines = _run(checkout, "check").stdout.splitlines()
+    assert lines[-3].startswith("notice: ORACLE_VECTORS is not set")
+    assert lines[-2] == "Ran 2 test suites: 5 tests passed, 0 failed"
+
+
 def test_test_says_that_vectors_are_missing(checkout: Path, tmp_path: Path) -> None:
     assert "ORACLE_VECTORS is not set" in _run(checkout, "test").stdout
     assert "ORACLE_VECTORS" not in _run(checkout, "test", ORACLE_VECTORS=str(tmp_path)).stdout
