@@ -5,13 +5,15 @@ import {Governed} from "./Governed.sol";
 import {
     IAttestationRegistry,
     RegistrationRequest,
-    SignerInfo
+    SignerInfo,
+    Statement
 } from "./interfaces/IAttestationRegistry.sol";
 import {Claims, IAttestationVerifier} from "./interfaces/IAttestationVerifier.sol";
 import {IImagePolicy, ImageInfo} from "./interfaces/IImagePolicy.sol";
 import {ISignerSet} from "./interfaces/ISignerSet.sol";
 import {BlockHistory} from "./libraries/BlockHistory.sol";
 import {Ecdsa} from "./libraries/Ecdsa.sol";
+import {Claim, Equivocation} from "./libraries/Equivocation.sol";
 import {RegistrationCodec} from "./libraries/RegistrationCodec.sol";
 import {Tier} from "./types/Tee.sol";
 
@@ -128,17 +130,40 @@ contract AttestationRegistry is Governed, IAttestationRegistry {
 
     /// @inheritdoc IAttestationRegistry
     function revoke(address signer) external {
-        Record storage record = _records[signer];
-        address operator = record.operator;
+        address operator = _records[signer].operator;
         require(operator != address(0), AttestationRegistry_UnknownSigner(signer));
         require(
             msg.sender == operator || msg.sender == governance() || msg.sender == guardian(),
             AttestationRegistry_MayNotRevoke(msg.sender)
         );
-        require(record.marks & REVOKED == 0, AttestationRegistry_Revoked(signer));
-        record.marks |= REVOKED;
-        emit SignerRevoked({signer: signer, by: msg.sender});
-        _signerSet.clear();
+        _revoke(signer);
+    }
+
+    /// @inheritdoc IAttestationRegistry
+    function proveEquivocation(
+        address hub,
+        uint16 index,
+        Statement calldata first,
+        Statement calldata second
+    ) external {
+        Claim memory one = Equivocation.claim(hub, index, first);
+        Claim memory other = Equivocation.claim(hub, index, second);
+        Equivocation.requireConflict(one, other);
+        // Nobody registers the zero address, so an impossible signature fails here too.
+        require(
+            _records[one.signer].operator != address(0),
+            AttestationRegistry_UnknownSigner(one.signer)
+        );
+        emit SignerEquivocated({
+            signer: one.signer,
+            hub: hub,
+            listRoot: one.listRoot,
+            index: index,
+            observedAt: one.observedAt,
+            first: one.entry,
+            second: other.entry
+        });
+        _revoke(one.signer);
     }
 
     /// @inheritdoc IAttestationRegistry
@@ -178,6 +203,15 @@ contract AttestationRegistry is Governed, IAttestationRegistry {
     /// @inheritdoc IAttestationRegistry
     function domainSeparator() external view returns (bytes32) {
         return RegistrationCodec.domainSeparator(address(this));
+    }
+
+    /// @dev The signer is registered.
+    function _revoke(address signer) private {
+        Record storage record = _records[signer];
+        require(record.marks & REVOKED == 0, AttestationRegistry_Revoked(signer));
+        record.marks |= REVOKED;
+        emit SignerRevoked({signer: signer, by: msg.sender});
+        _signerSet.clear();
     }
 
     function _emitRegistered(RegistrationRequest calldata r, Claims memory claims, uint64 expiresAt)

@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 
 from enclave.domain.errors import ProtocolError, RequestRefused
 from enclave.domain.observation import Answer
-from enclave.domain.report import Entry, Report, encode_entries, list_root, report_digest
+from enclave.domain.report import (
+    ENTRY_SIZE,
+    Entry,
+    Report,
+    encode_entries,
+    list_root,
+    report_digest,
+)
 from enclave.domain.report import domain_separator as separator
 from enclave.domain.wire import SignResult
 from enclave.signer import MAX_HUBS, MAX_MARKS, Signer
@@ -214,3 +221,38 @@ def test_no_order_of_requests_gets_two_values_for_one_moment(
             assert signed.setdefault((hub, feed, at), value) == value
             assert at >= latest.get((hub, feed), 0)
             latest[hub, feed] = at
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.permutations([A, B, C, D]),
+            st.sets(st.sampled_from([A, B, C, D]), min_size=1),
+            st.integers(1, 3),
+            st.integers(1, 4),
+            st.sampled_from([CHAIN, CHAIN + 1]),
+        ),
+        max_size=40,
+    )
+)
+def test_no_order_of_requests_makes_a_proof_of_equivocation(
+    requests: list[tuple[list[bytes], set[bytes], int, int, int]],
+) -> None:
+    signer = Signer(CountingSigner())
+    claims: dict[tuple[int, bytes, int, bytes], bytes] = {}
+    for order, feeds, value, at, chain in requests:
+        listed = tuple(order[: 1 + value])
+        try:
+            result = sign(
+                signer,
+                *(answer(feed, value) for feed in sorted(feeds)),
+                at=at,
+                chain_id=chain,
+                feed_list=listed,
+            )
+        except RequestRefused:
+            continue
+        for start in range(0, len(result.entries), ENTRY_SIZE):
+            entry = result.entries[start : start + ENTRY_SIZE]
+            claim = (chain, result.list_root, result.observed_at, entry[:2])
+            assert claims.setdefault(claim, entry) == entry

@@ -24,6 +24,15 @@ struct RegistrationRequest {
     bytes signature;
 }
 
+/// @title What a signer has signed
+/// @param report A report as broadcast (format in `IFeedHub`), with as many signatures as its mask has bits.
+///        Which bits is signed by nobody and says nothing here.
+/// @param place Which of the report's signatures is the signer's, from 0.
+struct Statement {
+    bytes report;
+    uint8 place;
+}
+
 /// @title What the registry says of a signer
 /// @param operator Who answers for it; zero for a signer that was never registered.
 /// @param expiresAt First moment, in seconds since the epoch, at which it is no longer valid.
@@ -73,6 +82,22 @@ interface IAttestationRegistry is IGoverned {
 
     /// @notice A signer was revoked, for good.
     event SignerRevoked(address indexed signer, address indexed by);
+
+    /// @notice A signer was proved to have signed two different entries for one feed and one moment.
+    ///         `SignerRevoked`, with who brought the proof, comes after it.
+    /// @param listRoot Names, with the index, the feed.
+    /// @param observedAt Seconds since the epoch.
+    /// @param first The entry of the first report, as it stands there.
+    /// @param second The entry of the second report.
+    event SignerEquivocated(
+        address indexed signer,
+        address indexed hub,
+        bytes32 listRoot,
+        uint16 index,
+        uint32 observedAt,
+        bytes14 first,
+        bytes14 second
+    );
 
     /// @notice `maxRefBlocks` must lie in 1 to `wantedMax`, the reach of the history contract.
     error AttestationRegistry_RefWindowOutOfRange(uint64 seen, uint64 wantedMax);
@@ -183,6 +208,27 @@ interface IAttestationRegistry is IGoverned {
     /// @notice Only the signer's operator, governance or the guardian may revoke.
     error AttestationRegistry_MayNotRevoke(address seen);
 
+    /// @notice A report of a proof is too short for one entry and one signature.
+    error AttestationRegistry_ReportTooShort(uint256 seen, uint256 wantedMin);
+
+    /// @notice The report has fewer signatures.
+    error AttestationRegistry_NoSuchSignature(uint8 seen, uint256 wantedBelow);
+
+    /// @notice A report of a proof has no entry for the feed.
+    error AttestationRegistry_NoEntry(uint16 seen);
+
+    /// @notice The second report is of another moment than the first.
+    error AttestationRegistry_OtherMoment(uint32 seen, uint32 wanted);
+
+    /// @notice The second report refers to another list of feeds than the first.
+    error AttestationRegistry_OtherList(bytes32 seen, bytes32 wanted);
+
+    /// @notice The second report was signed by another key than the first, or for another hub or chain.
+    error AttestationRegistry_OtherSigner(address seen, address wanted);
+
+    /// @notice Both reports have the same entry.
+    error AttestationRegistry_SameEntry(bytes14 seen);
+
     /// @notice Add a verifier. Reached only through the delay of governance. A verifier is never
     ///         removed: withdraw its images instead.
     /// @param verifier Contract with code that implements `IAttestationVerifier`.
@@ -200,6 +246,23 @@ interface IAttestationRegistry is IGoverned {
     /// @notice Revoke a signer at once and for good, and clear the hubs.
     /// @param signer A registered signer.
     function revoke(address signer) external;
+
+    /// @notice Revoke a signer at once and for good, and clear the hubs, on proof that it signed two
+    ///         different entries for one feed of one hub and one moment. Anyone may call.
+    /// @dev Asks no hub: the digests are computed here, for this chain. Establishes that the holder of the
+    ///      signer's key signed both; whether either was ever submitted, or was true, does not matter. An
+    ///      enclave of approved code signs once for each hub, feed and moment, so it cannot be accused.
+    ///      A malformed report fails with an error of `IFeedHub`.
+    /// @param hub For which hub both were signed.
+    /// @param index The feed's index in the reports.
+    /// @param first A report, and which signature is the signer's.
+    /// @param second Another, of the same list of feeds and the same moment.
+    function proveEquivocation(
+        address hub,
+        uint16 index,
+        Statement calldata first,
+        Statement calldata second
+    ) external;
 
     /// @notice Whether a signer may sign now.
     /// @param signer Any address.
