@@ -5,12 +5,13 @@ import json
 import sys
 from collections.abc import Iterator
 
+import feeds
 import node
-from rows import Row
+from rows import Row, table
 
 from oracle.telemetry.logging import configure_logging
 
-BENCHES = {"node": node.run}
+BENCHES = {"node": node.run, "feeds": feeds.run}
 
 
 def main() -> int:
@@ -18,13 +19,20 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHES)}")
     parser.add_argument("--output", choices=("table", "json"), default="table")
+    parser.add_argument(
+        "--update",
+        action="store_true",
+        help="first commit contracts/ to what `feeds` measures now",
+    )
     options = parser.parse_args()
     unknown = sorted(set(options.names) - BENCHES.keys())
     if unknown:
         parser.error(f"unknown bench {unknown[0]!r}, wanted one of {', '.join(BENCHES)}")
     configure_logging(sys.stderr, level="warning", style="text")
+    if options.update:
+        feeds.update()
     rows = list(_progress(options.names or list(BENCHES)))
-    print(_json(rows) if options.output == "json" else _table(rows))
+    print(_json(rows) if options.output == "json" else table(rows))
     return 0 if all(row.ok for row in rows) else 1
 
 
@@ -40,24 +48,17 @@ def _json(rows: list[Row]) -> str:
         [
             {
                 "name": row.name,
-                "value": str(row.value),
+                "value": None if row.value is None else str(row.value),
                 "unit": row.unit,
                 "target": str(row.target),
+                "peer": row.peer,
                 "ok": row.ok,
+                "faults": row.faults,
             }
             for row in rows
         ],
         indent=2,
     )
-
-
-def _table(rows: list[Row]) -> str:
-    lines = ["| figure | value | unit | target | ok |", "| --- | ---: | --- | ---: | --- |"]
-    lines += [
-        f"| {row.name} | {row.value} | {row.unit} | ≤ {row.target} | {'yes' if row.ok else 'NO'} |"
-        for row in rows
-    ]
-    return "\n".join(lines)
 
 
 if __name__ == "__main__":

@@ -86,7 +86,7 @@ interface Vm {
     function revertToState(uint256 id) external returns (bool);
     function cool(address where) external;
     function lastCallGas() external view returns (Gas memory);
-    function snapshotValue(string calldata name, uint256 value) external;
+    function snapshotValue(string calldata group, string calldata name, uint256 value) external;
 
     struct Gas {
         uint64 gasLimit;

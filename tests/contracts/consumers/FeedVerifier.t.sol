@@ -4,7 +4,6 @@ pragma solidity 0.8.37;
 import {PullReader} from "contracts/consumers/PullReader.sol";
 import {IFeedHub, Round} from "contracts/interfaces/IFeedHub.sol";
 import {IFeedVerifier} from "contracts/interfaces/IFeedVerifier.sol";
-import {IPullConsumer} from "contracts/interfaces/IPullConsumer.sol";
 
 import {Deploy} from "../Deploy.sol";
 import {Answer, FeedHubSetup} from "../FeedHubSetup.sol";
@@ -284,46 +283,5 @@ contract FeedVerifierTest is FeedHubSetup {
     function _refuse(bytes memory report, bytes memory reason) private {
         vm.expectRevert(reason);
         verifier.verify(report, 1, AGE);
-    }
-}
-
-/// @notice What a consumer pays for a report in its own transaction, as a whole: calldata included, with
-///         100 feeds listed.
-/// forge-config: default.isolate = true
-contract FeedVerifierGasTest is FeedHubSetup {
-    IPullConsumer private consumer;
-
-    function setUp() external {
-        _deploy(5, 3, 100);
-        bytes memory arguments = abi.encode(address(hub));
-        address verifier = Deploy.shipped("FeedVerifier", arguments);
-        consumer =
-            IPullConsumer(Deploy.shipped("PullConsumer", abi.encode(hub, verifier, uint32(60))));
-    }
-
-    function test_pullReader_CostsAtMost48300_OneFeed() external {
-        _assertCosts(abi.encodeCall(consumer.price, (_reportOf(1), 0)), 48_300);
-    }
-
-    function test_pullReader_CostsAtMost52100_TenFeeds() external {
-        _assertCosts(abi.encodeCall(consumer.price, (_reportOf(10), 9)), 52_100);
-    }
-
-    function test_pullReader_CostsAtMost87600_HundredFeeds() external {
-        _assertCosts(abi.encodeCall(consumer.price, (_reportOf(100), 99)), 87_600);
-    }
-
-    function test_verify_CostsAtMost52700_OneFeed() external {
-        _assertCosts(abi.encodeCall(consumer.priceByVerifier, (_reportOf(1), 0)), 52_700);
-    }
-
-    function _reportOf(uint256 count) private view returns (bytes memory) {
-        return _report(START, _many(count, 1, 5_000_000_000), _firstSeats(3));
-    }
-
-    function _assertCosts(bytes memory call, uint256 most) private {
-        (bool isDone,) = address(consumer).call(call);
-        assertTrue(isDone, "price");
-        assertLe(vm.lastCallGas().gasTotalUsed, most, "gas of the transaction");
     }
 }
