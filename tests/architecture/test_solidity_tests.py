@@ -25,3 +25,13 @@ def test_no_test_compiles_a_shipped_contract_again() -> None:
     sources = sorted((_ROOT / "tests" / "contracts").rglob("*.sol"))
     found = {path.name: _recompiled(path.read_text()) for path in sources}
     assert {name: names for name, names in found.items() if names} == {}
+
+
+def test_nightly_tries_a_hundred_thousand_malicious_reports() -> None:
+    fuzzer = (_ROOT / "tests" / "contracts" / "FeedHub.fuzz.t.sol").read_text()
+    nightly = (_ROOT / "scripts" / "nightly").read_text()
+    cases = re.search(r"constant CASES = (\d+);", fuzzer)
+    runs = re.search(r"FOUNDRY_FUZZ_RUNS=(\d+)", nightly)
+    assert cases is not None
+    assert runs is not None
+    assert int(cases[1]) * int(runs[1]) >= 100_000

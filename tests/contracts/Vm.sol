@@ -36,6 +36,11 @@ interface Vm {
     function mockCall(address where, bytes calldata call, bytes calldata answer) external;
     function expectCall(address where, bytes calldata call) external;
     function expectCall(address where, bytes calldata call, uint64 count) external;
+    function record() external;
+    function accesses(address where)
+        external
+        view
+        returns (bytes32[] memory reads, bytes32[] memory writes);
     function recordLogs() external;
     function getRecordedLogs() external returns (Log[] memory);
     function computeCreateAddress(address deployer, uint256 nonce) external pure returns (address);
