@@ -7,7 +7,7 @@ import {ISignerSet, SeatEntry} from "./interfaces/ISignerSet.sol";
 import {HubTable, LimitsRow, SignerRow} from "./libraries/HubTable.sol";
 import {Narrow} from "./libraries/Narrow.sol";
 import {Quorum} from "./libraries/Quorum.sol";
-import {Entry, Header, ReportCodec} from "./libraries/ReportCodec.sol";
+import {Entry, ReportCodec} from "./libraries/ReportCodec.sol";
 import {RoundStore} from "./libraries/RoundStore.sol";
 import {Sstore2} from "./libraries/Sstore2.sol";
 import {HubWord} from "./types/HubWord.sol";
@@ -74,10 +74,16 @@ contract FeedHub is IFeedHub, Governed {
     }
 
     /// @inheritdoc IFeedHub
+    fallback(bytes calldata call) external returns (bytes memory) {
+        require(call.length == 0, FeedHub_NoFunction(msg.sig));
+        return abi.encode(_word);
+    }
+
+    /// @inheritdoc IFeedHub
     function submit(bytes calldata report) external {
         // 1. Structure.
         HubWord word = _word;
-        (Header head, bytes memory entries) = report.decode(word.m());
+        bytes memory entries = report.decode(word.m());
         // 2. A table is in force, for the report's list of feeds.
         require(word.isLive(), FeedHub_NotLive());
         require(block.timestamp >= word.pausedUntil(), FeedHub_Paused(word.pausedUntil()));
@@ -86,10 +92,10 @@ contract FeedHub is IFeedHub, Governed {
         bytes32 root = rows.listRootOf(word.positions());
         require(report.listRoot() == root, FeedHub_ListRoot(report.listRoot(), root));
         // 3. Origin: m seats, d vendors.
-        bytes32 digest = ReportCodec.digest(head, root, entries, domainSeparator());
-        uint256 weakestTier = Quorum.verify(report, head, digest, rows, word);
+        uint256 observedAt = report.observedAt();
+        bytes32 digest = ReportCodec.digest(observedAt, root, entries, domainSeparator());
+        uint256 weakestTier = Quorum.verify(report, entries, digest, rows, word);
         // 4. Time: neither from the future nor older than the window.
-        uint32 observedAt = head.observedAt();
         unchecked {
             uint256 earliest = block.timestamp - word.maxAge_s();
             require(observedAt >= earliest, FeedHub_ReportTooOld(observedAt, earliest));
@@ -101,7 +107,9 @@ contract FeedHub is IFeedHub, Governed {
         uint256 stamp = Lanes.stamp(observedAt, weakestTier);
         (uint256 at_, uint256 next) = _slots.store(entries.start(), entries.end(), 0, limits, stamp);
         if (at_ != entries.end()) _storeRest(entries, at_, next, limits, stamp);
-        emit ReportAccepted(observedAt, msg.sender, head.mask(), entries);
+        emit ReportAccepted(
+            Narrow.u32(observedAt), msg.sender, Narrow.u64(report.mask(entries)), entries
+        );
     }
 
     /// @inheritdoc IFeedHub

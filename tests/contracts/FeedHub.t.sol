@@ -1095,6 +1095,27 @@ contract FeedHubTest is FeedHubSetup {
         assertEq(address(hub.signerSet()), address(signerSet), "signer set");
     }
 
+    function test_fallback_AnswersACallWithoutData() external {
+        (bool isDone, bytes memory answer) = address(hub).call("");
+        assertTrue(isDone, "done");
+        assertEq(answer, abi.encode(hub.verifyConfig()), "word");
+    }
+
+    function test_fallback_RevertWhen_TheFunctionIsUnknownOrValueIsSent() external {
+        (bool isDone, bytes memory reason) = address(hub).call(hex"01020304");
+        assertTrue(!isDone, "unknown");
+        assertEq(
+            reason,
+            abi.encodeWithSelector(IFeedHub.FeedHub_NoFunction.selector, bytes4(0x01020304)),
+            "reason"
+        );
+        (isDone,) = address(hub).call(hex"0102");
+        assertTrue(!isDone, "too short for a function");
+        vm.deal(address(this), 1);
+        (isDone,) = address(hub).call{value: 1}("");
+        assertTrue(!isDone, "value");
+    }
+
     // --- helpers ---
 
     function _expectRefused(bytes memory report, bytes memory reason) private {

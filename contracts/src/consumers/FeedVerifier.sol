@@ -3,7 +3,9 @@ pragma solidity 0.8.37;
 
 import {IFeedHub, Round} from "../interfaces/IFeedHub.sol";
 import {IFeedVerifier} from "../interfaces/IFeedVerifier.sol";
-import {PullReader, Verified} from "./PullReader.sol";
+import {Verified} from "../libraries/VerifiedReport.sol";
+import {Lane} from "../types/Lane.sol";
+import {PullReader} from "./PullReader.sol";
 
 /// @title Reports of one hub, verified; see `IFeedVerifier`
 contract FeedVerifier is IFeedVerifier {
@@ -23,12 +25,21 @@ contract FeedVerifier is IFeedVerifier {
     }
 
     /// @inheritdoc IFeedVerifier
+    function verifyLane(bytes calldata report, uint16 index, uint256 maxAge_s)
+        external
+        view
+        returns (Lane)
+    {
+        return PullReader.verify(_hub, report, maxAge_s).laneOf(index);
+    }
+
+    /// @inheritdoc IFeedVerifier
     function verifyMany(bytes calldata report, uint16[] calldata indexes, uint256 maxAge_s)
         external
         view
         returns (Round[] memory rounds)
     {
-        Verified memory verified = PullReader.verify(_hub, report, maxAge_s);
+        Verified verified = PullReader.verify(_hub, report, maxAge_s);
         rounds = new Round[](indexes.length);
         for (uint256 i = 0; i < rounds.length; ++i) {
             rounds[i] = PullReader.roundOf(verified, indexes[i]);

@@ -3,21 +3,15 @@ pragma solidity 0.8.37;
 
 import {IFeedHub, Round} from "../interfaces/IFeedHub.sol";
 import {EntryCheck} from "../libraries/EntryCheck.sol";
+import {HubReader} from "../libraries/HubReader.sol";
 import {HubTable, LimitsRow} from "../libraries/HubTable.sol";
 import {Narrow} from "../libraries/Narrow.sol";
 import {Quorum} from "../libraries/Quorum.sol";
-import {Entry, Header, ReportCodec} from "../libraries/ReportCodec.sol";
+import {Entry, ReportCodec} from "../libraries/ReportCodec.sol";
 import {Sstore2} from "../libraries/Sstore2.sol";
+import {Verified, VerifiedReport} from "../libraries/VerifiedReport.sol";
 import {HubWord} from "../types/HubWord.sol";
 import {Lane, Lanes} from "../types/Lane.sol";
-
-/// @notice A report that was verified, in the consumer's memory.
-struct Verified {
-    /// @dev What the rounds have in common; see `Lanes.stamp`.
-    uint256 stamp;
-    /// @dev Packed entries, in strictly ascending order of index.
-    bytes entries;
-}
 
 /// @title Reports verified in the consumer's own transaction
 /// @notice For consumers to compile in; `FeedVerifier` is the same as a contract of its own.
@@ -29,8 +23,6 @@ library PullReader {
 
     /// @notice An answer is outside its feed's bounds.
     error PullReader_OutOfBounds(uint256 index, int64 seen, uint256 min, uint256 max);
-    /// @notice The report says nothing about the feed.
-    error PullReader_MissingFeed(uint256 wanted);
     /// @notice The stored round is older than wanted.
     error PullReader_Stale(uint256 index, uint256 seen_at, uint256 wanted_at);
 
@@ -49,11 +41,11 @@ library PullReader {
     function verify(IFeedHub hub, bytes calldata report, uint256 maxAge_s)
         internal
         view
-        returns (Verified memory)
+        returns (Verified)
     {
-        HubWord word = hub.verifyConfig();
+        HubWord word = HubReader.word(hub);
         // 1. Structure.
-        (Header head, bytes memory entries) = report.decode(word.m());
+        bytes memory entries = report.decode(word.m());
         // 2. In force, for this list.
         require(word.isLive(), IFeedHub.FeedHub_NotLive());
         require(block.timestamp >= word.pausedUntil(), IFeedHub.FeedHub_Paused(word.pausedUntil()));
@@ -61,33 +53,30 @@ library PullReader {
         bytes32 root = rows.listRootOf(word.positions());
         require(report.listRoot() == root, IFeedHub.FeedHub_ListRoot(report.listRoot(), root));
         // 3. Time.
-        _verifyTime(head.observedAt(), word, maxAge_s);
+        uint256 observedAt = report.observedAt();
+        _verifyTime(observedAt, word, maxAge_s);
         // 4. Every entry.
         _verifyEntries(entries, rows.limitsFrom(word.positions()));
         // 5. Pauses.
         if (word.hasFeedPauses()) _verifyUnpaused(hub, entries);
         // 6. Origin.
         bytes32 domain = ReportCodec.domainSeparator(address(hub));
-        bytes32 digest = ReportCodec.digest(head, root, entries, domain);
-        uint256 weakestTier = Quorum.verify(report, head, digest, rows, word);
-        return Verified(Lanes.stamp(head.observedAt(), weakestTier), entries);
+        bytes32 digest = ReportCodec.digest(observedAt, root, entries, domain);
+        uint256 weakestTier = Quorum.verify(report, entries, digest, rows, word);
+        return VerifiedReport.from(Lanes.stamp(observedAt, weakestTier), entries);
     }
 
     /// @notice What a verified report says of a feed; reverts if that is nothing.
-    function roundOf(Verified memory verified, uint16 index) internal pure returns (Round memory) {
-        uint256 first = verified.entries.start();
-        uint256 low = 0;
-        uint256 high = verified.entries.length / ReportCodec.ENTRY_BYTES;
-        unchecked {
-            while (low != high) {
-                uint256 middle = (low + high) >> 1;
-                Entry entry = ReportCodec.entryAt(first + middle * ReportCodec.ENTRY_BYTES);
-                if (entry.index() == index) return _round(entry, verified.stamp);
-                if (entry.index() < index) low = middle + 1;
-                else high = middle;
-            }
-        }
-        revert PullReader_MissingFeed(index);
+    /// @dev `Verified.laneOf` is the same in one word.
+    function roundOf(Verified verified, uint16 index) internal pure returns (Round memory) {
+        Lane lane = verified.laneOf(index);
+        return Round({
+            answer: lane.value(),
+            observedAt: lane.observedAt(),
+            dispersion: lane.dispersion(),
+            sources: lane.sources(),
+            flags: lane.flags()
+        });
     }
 
     /// @notice Bring a report to the hub unless the feed's stored round is as new already, and read the
@@ -124,20 +113,26 @@ library PullReader {
 
     /// @param limits Memory address of the limits of feed 0.
     function _verifyEntries(bytes memory entries, uint256 limits) private pure {
-        uint256 last = entries.lastEntry().index();
-        (uint256 at_, uint256 next) = EntryCheck.pass(entries.start(), entries.end(), last, limits);
-        if (at_ != entries.end()) _refuse(ReportCodec.entryAt(at_), next, last, limits);
+        if (!EntryCheck.isPassed(entries.start(), entries.end(), limits)) _refuse(entries, limits);
     }
 
-    /// @dev Says what is wrong with an entry that did not pass; the same questions, one by one.
-    function _refuse(Entry entry, uint256 next, uint256 last, uint256 limits) private pure {
-        uint256 index = entry.index();
-        if (index < next) revert IFeedHub.FeedHub_EntryOrder(index, next - 1);
-        require(index <= last, IFeedHub.FeedHub_EntryOrder(last, index));
-        require(entry.hubFlags() == 0, IFeedHub.FeedHub_ReservedFlags(index, entry.hubFlags()));
-        LimitsRow row = HubTable.limitsAt(limits, index);
-        int64 seen = Lanes.pack(entry.rawValue(), 0, 0).value();
-        revert PullReader_OutOfBounds(index, seen, row.minAnswer(), row.maxAnswer());
+    /// @dev Says which entry did not pass, and why; the same questions, one by one.
+    function _refuse(bytes memory entries, uint256 limits) private pure {
+        uint256 last = entries.lastEntry().index();
+        uint256 next = 0;
+        for (uint256 at_ = entries.start(); at_ != entries.end(); at_ = ReportCodec.following(at_)) {
+            Entry entry = ReportCodec.entryAt(at_);
+            uint256 index = entry.index();
+            if (index < next) revert IFeedHub.FeedHub_EntryOrder(index, next - 1);
+            require(index <= last, IFeedHub.FeedHub_EntryOrder(last, index));
+            require(entry.hubFlags() == 0, IFeedHub.FeedHub_ReservedFlags(index, entry.hubFlags()));
+            LimitsRow row = HubTable.limitsAt(limits, index);
+            if (!row.isInBounds(entry.rawValue())) {
+                int64 seen = Lanes.pack(entry.rawValue(), 0, 0).value();
+                revert PullReader_OutOfBounds(index, seen, row.minAnswer(), row.maxAnswer());
+            }
+            next = index + 1;
+        }
     }
 
     /// @dev Asks feed by feed; only while any is, or lately was, paused.
@@ -157,16 +152,5 @@ library PullReader {
         } catch {
             return 0;
         }
-    }
-
-    function _round(Entry entry, uint256 stamp) private pure returns (Round memory) {
-        Lane lane = Lanes.pack(entry.rawValue(), entry.quality(), stamp);
-        return Round({
-            answer: lane.value(),
-            observedAt: lane.observedAt(),
-            dispersion: lane.dispersion(),
-            sources: lane.sources(),
-            flags: lane.flags()
-        });
     }
 }

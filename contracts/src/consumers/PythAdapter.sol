@@ -5,7 +5,7 @@ import {IFeedHub, Round} from "../interfaces/IFeedHub.sol";
 import {IPyth, PythPrice, PythPriceFeed, PythTwapPriceFeed} from "../interfaces/IPyth.sol";
 import {IPythAdapter} from "../interfaces/IPythAdapter.sol";
 import {Narrow} from "../libraries/Narrow.sol";
-import {Header, ReportCodec} from "../libraries/ReportCodec.sol";
+import {ReportCodec} from "../libraries/ReportCodec.sol";
 import {Revert} from "../libraries/Revert.sol";
 
 /// @title Feeds of a hub, for consumers of Pyth; see `IPythAdapter`
@@ -162,8 +162,8 @@ contract PythAdapter is IPythAdapter {
         bool mayBe = reason == IFeedHub.FeedHub_NothingLanded.selector
             || reason == IFeedHub.FeedHub_ReportTooOld.selector;
         if (!mayBe) return false;
-        (Header head, bytes memory entries) = report.decode(_hub.config().m);
-        uint256 observedAt = head.observedAt();
+        bytes memory entries = report.decode(_hub.config().m);
+        uint256 observedAt = report.observedAt();
         for (uint256 at_ = entries.start(); at_ != entries.end(); at_ = ReportCodec.following(at_)) {
             uint16 index = Narrow.u16(ReportCodec.entryAt(at_).index());
             if (_observedAt(index) < observedAt) return false;

@@ -71,6 +71,8 @@ struct Round {
 ///      `Report(uint8 version,uint32 observedAt,bytes32 listRoot,bytes entries)` in the domain
 ///      ("ConfidentialOracle", "1", chain id, hub).
 interface IFeedHub is IGoverned {
+    /// @notice There is no function of this selector.
+    error FeedHub_NoFunction(bytes4 seen);
     /// @notice The zero address cannot be the signer set.
     error FeedHub_ZeroAddress();
     /// @notice The caller is not the signer set.
@@ -266,6 +268,10 @@ interface IFeedHub is IGoverned {
 
     /// @notice The table that was built last, whether in force or cleared; zero before the first.
     function table() external view returns (address);
+
+    /// @notice `verifyConfig` for whoever calls without data: on the way of every pulled report the search
+    ///         for a function would be its dearest step but the signatures.
+    fallback(bytes calldata call) external returns (bytes memory);
 
     /// @notice All that who verifies a report off this hub's storage must know: quorum, window, pause and
     ///         table; see `HubWord`.

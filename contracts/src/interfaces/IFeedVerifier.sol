@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {Lane} from "../types/Lane.sol";
 import {IFeedHub, Round} from "./IFeedHub.sol";
 
 /// @title Reports of one hub, verified for whoever asks
@@ -14,6 +15,12 @@ interface IFeedVerifier {
         external
         view
         returns (Round memory);
+
+    /// @notice The same in one word, for consumers to whom a round of five is dear.
+    function verifyLane(bytes calldata report, uint16 index, uint256 maxAge_s)
+        external
+        view
+        returns (Lane);
 
     /// @notice The same for several feeds of one report.
     /// @param indexes Any of the report's feeds, in any order.

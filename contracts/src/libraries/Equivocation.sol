@@ -3,7 +3,8 @@ pragma solidity 0.8.37;
 
 import {IAttestationRegistry, Statement} from "../interfaces/IAttestationRegistry.sol";
 import {Ecdsa} from "./Ecdsa.sol";
-import {Entry, Header, ReportCodec} from "./ReportCodec.sol";
+import {Narrow} from "./Narrow.sol";
+import {Entry, ReportCodec} from "./ReportCodec.sol";
 
 /// @notice What a signed report says of one feed.
 /// @param signer Whose key signed; zero if no key can have.
@@ -35,17 +36,17 @@ library Equivocation {
     {
         bytes calldata report = statement.report;
         uint256 signatures = _signatureCount(report);
-        (Header head, bytes memory entries) = report.decode(signatures);
+        bytes memory entries = report.decode(signatures);
         require(
             statement.place < signatures,
             IAttestationRegistry.AttestationRegistry_NoSuchSignature(statement.place, signatures)
         );
-        claim_.observedAt = head.observedAt();
+        claim_.observedAt = Narrow.u32(report.observedAt());
         claim_.listRoot = report.listRoot();
         claim_.entry = _entryOf(entries, index);
-        bytes32 digest =
-            ReportCodec.digest(head, claim_.listRoot, entries, ReportCodec.domainSeparator(hub));
-        uint256 at_ = report.signaturesFrom(head) + ReportCodec.SIGNATURE_BYTES * statement.place;
+        bytes32 domain = ReportCodec.domainSeparator(hub);
+        bytes32 digest = ReportCodec.digest(report.observedAt(), claim_.listRoot, entries, domain);
+        uint256 at_ = report.signaturesFrom(entries) + ReportCodec.SIGNATURE_BYTES * statement.place;
         (bytes32 r, uint256 vs) = ReportCodec.signatureAt(at_);
         uint256 s = Ecdsa.sOf(vs);
         require(s <= Ecdsa.MAX_S, IAttestationRegistry.AttestationRegistry_HighS(s, Ecdsa.MAX_S));

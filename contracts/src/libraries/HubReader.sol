@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {IFeedHub} from "../interfaces/IFeedHub.sol";
+import {HubWord} from "../types/HubWord.sol";
 
 /// @title The two fields of a round that aggregators serve, without the cost of the others
 library HubReader {
@@ -28,6 +29,20 @@ library HubReader {
             }
             answer := mload(0)
             observedAt := mload(32)
+        }
+    }
+
+    /// @notice `IFeedHub.verifyConfig`, by a call without data.
+    /// @dev `hub` must be a hub, which whoever deploys a reader decides.
+    function word(IFeedHub hub) internal view returns (HubWord config) {
+        assembly ("memory-safe") {
+            let isDone := staticcall(gas(), hub, 0, 0, 0, 32)
+            if iszero(and(isDone, gt(returndatasize(), 31))) {
+                let reason := mload(64)
+                returndatacopy(reason, 0, returndatasize())
+                revert(reason, returndatasize())
+            }
+            config := mload(0)
         }
     }
 }

@@ -5,7 +5,7 @@ import {IFeedHub} from "../interfaces/IFeedHub.sol";
 import {HubWord} from "../types/HubWord.sol";
 import {Ecdsa} from "./Ecdsa.sol";
 import {HubTable, SignerRow} from "./HubTable.sol";
-import {Header, ReportCodec} from "./ReportCodec.sol";
+import {ReportCodec} from "./ReportCodec.sol";
 
 /// @title Who signed a report
 library Quorum {
@@ -13,6 +13,10 @@ library Quorum {
 
     /// @dev Bit 0 of every pair: the first position of each seat.
     uint256 private constant FIRST_OF_SEAT = 0x5555555555555555;
+    /// @dev The lowest of the 16 bits of every vendor.
+    uint256 private constant EVERY_VENDOR =
+        0x0001000100010001000100010001000100010001000100010001000100010001;
+    uint256 private constant KNOWN_VENDORS = EVERY_VENDOR ^ 1;
 
     /// @notice Check that m seats signed a report, with at least d known vendors among them.
     /// @dev Numbered steps:
@@ -23,37 +27,30 @@ library Quorum {
     ///      5. The signers' hardware is of at least d different known vendors.
     ///      Does NOT establish that the table is in force, nor anything about the report's content.
     /// @param report A decoded report: it holds exactly m signatures.
+    /// @param entries What `ReportCodec.decode` gave of it.
     /// @param digest EIP-712 digest of the report.
     /// @param rows The hub's table.
     /// @param word The hub's word.
     /// @return The largest tier among the signers, 1 to 4.
     function verify(
         bytes calldata report,
-        Header head,
+        bytes memory entries,
         bytes32 digest,
         bytes memory rows,
         HubWord word
     ) internal view returns (uint256) {
-        uint256 mask = head.mask();
+        uint256 mask = report.mask(entries);
         // 1. Each seat once, none beyond the set.
         require(mask & (mask >> 1) & FIRST_OF_SEAT == 0, IFeedHub.FeedHub_SeatTwice(mask));
         if (mask >> word.positions() != 0) revert IFeedHub.FeedHub_NoSigner(_highest(mask));
         // 2. to 4., all at once; who fails is found out afterwards.
-        uint256 signatures = report.signaturesFrom(head);
+        uint256 signatures = report.signaturesFrom(entries);
         (bool isSigned, uint256 taken, uint256 kinds) = _run(mask, signatures, digest, rows);
         if (!isSigned || taken != word.m()) _refuse(mask, signatures, digest, rows, word.m());
-        // 5. Vendors; number 0 is an unknown one and does not count.
-        uint256 vendors;
-        uint256 tiers = kinds & 0xFFFF;
-        for (kinds >>= 16; kinds != 0; kinds >>= 16) {
-            if (kinds & 0xFFFF == 0) continue;
-            tiers |= kinds & 0xFFFF;
-            unchecked {
-                ++vendors;
-            }
-        }
+        // 5. Vendors.
+        uint256 vendors = _vendors(kinds);
         require(vendors >= word.d(), IFeedHub.FeedHub_TooFewVendors(vendors, word.d()));
-        return _highest(tiers);
+        return _weakest(kinds);
     }
 
     /// @dev Steps 3 and 4 for every position of the mask, without a jump for each question.
@@ -70,33 +67,53 @@ library Quorum {
         assembly ("memory-safe") {
             let input := mload(0x40)
             mstore(input, digest)
-            rows := add(rows, 0x20)
-            let first := signature
+            // 26 bytes a row: signer 20 | expiresAt 5 | vendor and tier 1. From here the row of position 255
+            // on, which is not there, `clz` counts backwards.
+            rows := add(rows, 6662) // 32 + 26 * 255
+            taken := signature
             let bad := 0
             for {} mask {} {
                 let bit := and(mask, sub(0, mask))
                 mask := xor(mask, bit)
-                // 26 bytes a row: signer 20 | expiresAt 5 | vendor and tier 1.
-                let row := mload(add(rows, mul(26, sub(255, clz(bit)))))
+                let row := mload(sub(rows, mul(26, clz(bit))))
+                kinds := or(kinds, shl(byte(25, row), 1))
                 let s := calldataload(add(signature, 0x20))
                 mstore(add(input, 0x20), add(27, shr(255, s)))
                 mstore(add(input, 0x40), calldataload(signature))
-                s := shr(1, shl(1, s))
+                s := and(s, shr(1, not(0)))
                 mstore(add(input, 0x60), s)
                 signature := add(signature, 0x40)
-                kinds := or(kinds, shl(and(shr(48, row), 0xff), 1))
                 // The precompile returns nothing for an impossible signature; the word stays zero then.
                 mstore(0, 0)
                 pop(staticcall(gas(), 1, input, 0x80, 0, 0x20))
-                // A row of zeros has expired.
-                bad := or(
-                    or(bad, xor(mload(0), shr(96, row))),
-                    or(gt(s, maxS), iszero(lt(timestamp(), shr(216, shl(160, row)))))
-                )
+                bad := or(bad, or(xor(mload(0), shr(96, row)), gt(s, maxS)))
+                // expiresAt stands on top here: it is less if it is now or was before, as that of no row is.
+                bad := or(bad, lt(shl(160, row), shl(216, add(timestamp(), 1))))
             }
             isSigned := iszero(bad)
-            taken := shr(6, sub(signature, first))
+            taken := shr(6, sub(signature, taken))
         }
+    }
+
+    /// @dev How many vendors have a bit in `kinds`; number 0 is an unknown one and does not count.
+    function _vendors(uint256 kinds) private pure returns (uint256) {
+        unchecked {
+            // The lowest bit of 16 becomes: any of them. Then all these bits are added up.
+            kinds |= kinds >> 8;
+            kinds |= kinds >> 4;
+            kinds |= kinds >> 2;
+            kinds |= kinds >> 1;
+            return ((kinds & KNOWN_VENDORS) * EVERY_VENDOR) >> 240;
+        }
+    }
+
+    /// @dev The largest tier that has a bit in `kinds`, whatever the vendor.
+    function _weakest(uint256 kinds) private pure returns (uint256) {
+        kinds |= kinds >> 128;
+        kinds |= kinds >> 64;
+        kinds |= kinds >> 32;
+        kinds |= kinds >> 16;
+        return _highest(kinds & 0xFFFF);
     }
 
     /// @dev Says which of the steps 2 to 4 failed; the same questions, one by one.

@@ -5,11 +5,8 @@ import {IFeedHub} from "../interfaces/IFeedHub.sol";
 
 /// @notice An entry of a report: index u16 | value i64 | dispersion u16 | sources u8 | flags u8.
 type Entry is uint256;
-/// @notice The short fields of a report: observedAt u32 | count u16 | mask u64.
-type Header is uint256;
 
 using ReportCodec for Entry global;
-using ReportCodec for Header global;
 
 /// @title The format of reports; see `IFeedHub`
 /// @dev Byte for byte the same as `enclave/domain/report.py`.
@@ -34,54 +31,53 @@ library ReportCodec {
     bytes32 private constant VERSION_HASH = keccak256("1");
 
     /// @notice The domain separator of reports to a hub on this chain.
-    function domainSeparator(address hub) internal view returns (bytes32) {
-        return keccak256(abi.encode(DOMAIN_TYPEHASH, NAME_HASH, VERSION_HASH, block.chainid, hub));
-    }
-
-    /// @notice Decode a report with `m` signatures into its short fields and packed entries.
-    /// @dev Checks version, count and the exact length; neither entries nor signatures.
-    function decode(bytes calldata report, uint256 m)
-        internal
-        pure
-        returns (Header head, bytes memory entries)
-    {
-        // Of a short report these may be bytes that follow it; its length is refused below.
-        uint256 version = _word(report, 0) >> 248;
-        require(version == VERSION, IFeedHub.FeedHub_Version(version, VERSION));
-        uint256 count_ = _word(report, COUNT_OFFSET) >> 240;
-        require(
-            count_ != 0 && count_ <= MAX_ENTRIES, IFeedHub.FeedHub_EntryCount(count_, MAX_ENTRIES)
-        );
-        unchecked {
-            uint256 maskOffset = HEADER_BYTES + ENTRY_BYTES * count_;
-            uint256 wanted = maskOffset + MASK_BYTES + SIGNATURE_BYTES * m;
-            require(report.length == wanted, IFeedHub.FeedHub_ReportLength(report.length, wanted));
-            head = Header.wrap(
-                _word(report, OBSERVED_AT_OFFSET) >> 224 << 80 | count_ << 64
-                    | _word(report, maskOffset) >> 192
-            );
-            entries = _copy(report, HEADER_BYTES, maskOffset - HEADER_BYTES);
+    function domainSeparator(address hub) internal view returns (bytes32 hash) {
+        bytes32 typeHash = DOMAIN_TYPEHASH;
+        bytes32 nameHash = NAME_HASH;
+        bytes32 versionHash = VERSION_HASH;
+        assembly ("memory-safe") {
+            let free := mload(0x40)
+            mstore(free, typeHash)
+            mstore(add(free, 0x20), nameHash)
+            mstore(add(free, 0x40), versionHash)
+            mstore(add(free, 0x60), chainid())
+            mstore(add(free, 0x80), shr(96, shl(96, hub)))
+            hash := keccak256(free, 0xa0)
         }
     }
 
-    /// @return Seconds since the epoch.
-    function observedAt(Header head) internal pure returns (uint32) {
-        return uint32(Header.unwrap(head) >> 80);
+    /// @notice The packed entries of a report with `m` signatures, in memory.
+    /// @dev Checks version, count and the exact length; neither entries nor signatures.
+    function decode(bytes calldata report, uint256 m) internal pure returns (bytes memory entries) {
+        // Of a short report these may be bytes that follow it; its length is refused below.
+        uint256 version = _word(report, 0) >> 248;
+        require(version == VERSION, IFeedHub.FeedHub_Version(version, VERSION));
+        uint256 count = _word(report, COUNT_OFFSET) >> 240;
+        unchecked {
+            // Of 0 and of too many alike.
+            require(count - 1 < MAX_ENTRIES, IFeedHub.FeedHub_EntryCount(count, MAX_ENTRIES));
+            uint256 length = ENTRY_BYTES * count;
+            uint256 wanted = HEADER_BYTES + MASK_BYTES + length + SIGNATURE_BYTES * m;
+            require(report.length == wanted, IFeedHub.FeedHub_ReportLength(report.length, wanted));
+            return _copy(report, HEADER_BYTES, length);
+        }
     }
 
-    /// @return Entries, 1 to 1,024.
-    function count(Header head) internal pure returns (uint256) {
-        return (Header.unwrap(head) >> 64) & 0xFFFF;
-    }
-
-    /// @return Positions that signed.
-    function mask(Header head) internal pure returns (uint64) {
-        return uint64(Header.unwrap(head));
+    /// @return Seconds since the epoch, below 2^32, of a report that was decoded.
+    function observedAt(bytes calldata report) internal pure returns (uint256) {
+        return _word(report, OBSERVED_AT_OFFSET) >> 224;
     }
 
     /// @notice Running hash of the feed list that a decoded report's indexes refer to.
     function listRoot(bytes calldata report) internal pure returns (bytes32) {
         return bytes32(_word(report, LIST_ROOT_OFFSET));
+    }
+
+    /// @return Positions that signed a decoded report, below 2^64.
+    function mask(bytes calldata report, bytes memory entries) internal pure returns (uint256) {
+        unchecked {
+            return _word(report, HEADER_BYTES + entries.length) >> 192;
+        }
     }
 
     /// @notice The memory address of the first entry.
@@ -120,14 +116,14 @@ library ReportCodec {
         }
     }
 
-    /// @notice The calldata address of the first signature; each has 64 bytes.
-    function signaturesFrom(bytes calldata report, Header head)
+    /// @notice The calldata address of a decoded report's first signature; each has 64 bytes.
+    function signaturesFrom(bytes calldata report, bytes memory entries)
         internal
         pure
         returns (uint256 pointer)
     {
         unchecked {
-            uint256 offset = HEADER_BYTES + ENTRY_BYTES * head.count() + MASK_BYTES;
+            uint256 offset = HEADER_BYTES + MASK_BYTES + entries.length;
             assembly ("memory-safe") {
                 pointer := add(report.offset, offset)
             }
@@ -143,13 +139,13 @@ library ReportCodec {
     }
 
     /// @notice The EIP-712 digest that the signers sign.
-    function digest(Header head, bytes32 root, bytes memory entries, bytes32 domain)
+    /// @param moment The report's `observedAt`.
+    function digest(uint256 moment, bytes32 root, bytes memory entries, bytes32 domain)
         internal
         pure
         returns (bytes32 hash)
     {
         bytes32 typeHash = REPORT_TYPEHASH;
-        uint256 moment = head.observedAt();
         assembly ("memory-safe") {
             let free := mload(0x40)
             mstore(free, typeHash)

@@ -4,6 +4,8 @@ pragma solidity 0.8.37;
 import {PullReader} from "contracts/consumers/PullReader.sol";
 import {IFeedHub, Round} from "contracts/interfaces/IFeedHub.sol";
 import {IFeedVerifier} from "contracts/interfaces/IFeedVerifier.sol";
+import {VerifiedReport} from "contracts/libraries/VerifiedReport.sol";
+import {Lane} from "contracts/types/Lane.sol";
 
 import {Deploy} from "../Deploy.sol";
 import {Answer, FeedHubSetup} from "../FeedHubSetup.sol";
@@ -42,6 +44,26 @@ contract FeedVerifierTest is FeedHubSetup {
             Round memory pulled = verifier.verify(report, i, AGE);
             assertEq(abi.encode(pulled), abi.encode(hub.read(i)), "round");
         }
+    }
+
+    function test_verifyLane_IsTheSameInOneWord() external view {
+        bytes memory report = _report(START, _many(5, 1, PRICE), 0x15);
+        for (uint16 i = 0; i < 5; ++i) {
+            Round memory round = verifier.verify(report, i, AGE);
+            Lane lane = verifier.verifyLane(report, i, AGE);
+            assertEq(lane.value(), round.answer, "answer");
+            assertEq(lane.observedAt(), round.observedAt, "observedAt");
+            assertEq(lane.dispersion(), round.dispersion, "dispersion");
+            assertEq(lane.sources(), round.sources, "sources");
+            assertEq(lane.flags(), round.flags, "flags");
+        }
+    }
+
+    function test_verify_RevertWhen_TheHubIsNoContract() external {
+        IFeedVerifier lost = IFeedVerifier(Deploy.shipped("FeedVerifier", abi.encode(STRANGER)));
+        bytes memory report = _report(START, _one(1, PRICE), 0x15);
+        vm.expectRevert(bytes(""));
+        lost.verify(report, 1, AGE);
     }
 
     function test_verify_TakesAReportAgainAndOneOlderThanStored() external {
@@ -204,10 +226,17 @@ contract FeedVerifierTest is FeedHubSetup {
             _report(START, answers, 0x15),
             abi.encodeWithSelector(IFeedHub.FeedHub_EntryOrder.selector, 0, 0)
         );
-        answers[1].index = 65_535;
+        for (uint256 far = 65_535; far > 8000; far >>= 1) {
+            answers[1].index = uint16(far);
+            _refuse(
+                _report(START, answers, 0x15),
+                abi.encodeWithSelector(IFeedHub.FeedHub_EntryOrder.selector, 2, far)
+            );
+        }
+        answers[1].index = 3;
         _refuse(
             _report(START, answers, 0x15),
-            abi.encodeWithSelector(IFeedHub.FeedHub_EntryOrder.selector, 2, 65_535)
+            abi.encodeWithSelector(IFeedHub.FeedHub_EntryOrder.selector, 2, 3)
         );
     }
 
@@ -226,7 +255,7 @@ contract FeedVerifierTest is FeedHubSetup {
             bytes memory report = _report(START, _many(2, 1, PRICE), 0x15);
             if (wanted == 0) report = _report(START, _one(3, PRICE), 0x15);
             vm.expectRevert(
-                abi.encodeWithSelector(PullReader.PullReader_MissingFeed.selector, wanted)
+                abi.encodeWithSelector(VerifiedReport.VerifiedReport_MissingFeed.selector, wanted)
             );
             verifier.verify(report, wanted, AGE);
         }

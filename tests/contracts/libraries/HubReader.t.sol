@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {IFeedHub, Round} from "contracts/interfaces/IFeedHub.sol";
 import {HubReader} from "contracts/libraries/HubReader.sol";
+import {HubWord} from "contracts/types/HubWord.sol";
 
 import {Test} from "../Vm.sol";
 
@@ -12,6 +13,11 @@ contract HubReaderTest is Test {
     /// @dev A call of its own, for `expectRevert`.
     function read(uint16 index) external view returns (int256, uint256) {
         return HubReader.read(HUB, index);
+    }
+
+    /// @dev The same for the word.
+    function word() external view returns (HubWord) {
+        return HubReader.word(HUB);
     }
 
     function testFuzz_read_IsTheRoundsAnswerAndMoment(
@@ -53,5 +59,25 @@ contract HubReaderTest is Test {
     function test_read_RevertWhen_ThereIsNoHub() external {
         vm.expectRevert();
         this.read(9);
+    }
+
+    function testFuzz_word_IsWhatTheHubAnswersToNoData(uint256 raw) external {
+        vm.mockCall(address(HUB), "", abi.encode(raw));
+        assertEq(HubWord.unwrap(HubReader.word(HUB)), raw, "word");
+    }
+
+    function test_word_PassesARevertOn() external {
+        bytes memory reason = abi.encodeWithSelector(IFeedHub.FeedHub_NotLive.selector);
+        vm.etch(address(HUB), abi.encodePacked(hex"600480600c5f395ffd000000", reason));
+        vm.expectRevert(reason);
+        this.word();
+    }
+
+    function test_word_RevertWhen_TheAnswerIsTooShortOrThereIsNoHub() external {
+        vm.expectRevert();
+        this.word();
+        vm.mockCall(address(HUB), "", new bytes(31));
+        vm.expectRevert();
+        this.word();
     }
 }

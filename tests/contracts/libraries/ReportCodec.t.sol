@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 import {Ecdsa} from "contracts/libraries/Ecdsa.sol";
-import {Entry, Header, ReportCodec} from "contracts/libraries/ReportCodec.sol";
+import {Entry, ReportCodec} from "contracts/libraries/ReportCodec.sol";
 
 import {Test} from "../Vm.sol";
 
@@ -15,15 +15,15 @@ contract ReportCodecHarness {
         pure
         returns (uint32 observedAt, bytes32 listRoot, uint64 mask, bytes memory entries)
     {
-        Header head;
-        (head, entries) = report.decode(m);
-        return (head.observedAt(), report.listRoot(), head.mask(), entries);
+        entries = report.decode(m);
+        mask = uint64(report.mask(entries));
+        return (uint32(report.observedAt()), report.listRoot(), mask, entries);
     }
 
     function digest(bytes calldata report, uint256 m, address hub) external view returns (bytes32) {
-        (Header head, bytes memory entries) = report.decode(m);
+        bytes memory entries = report.decode(m);
         bytes32 domain = ReportCodec.domainSeparator(hub);
-        return ReportCodec.digest(head, report.listRoot(), entries, domain);
+        return ReportCodec.digest(report.observedAt(), report.listRoot(), entries, domain);
     }
 
     function entry(bytes calldata report, uint256 m, uint256 place)
@@ -31,7 +31,7 @@ contract ReportCodecHarness {
         pure
         returns (uint256 index, uint256 value, uint256 quality)
     {
-        (, bytes memory entries) = report.decode(m);
+        bytes memory entries = report.decode(m);
         uint256 at_ = entries.start();
         for (; place != 0; --place) {
             at_ = ReportCodec.following(at_);
@@ -45,8 +45,8 @@ contract ReportCodecHarness {
         pure
         returns (address)
     {
-        (Header head,) = report.decode(m);
-        (bytes32 r, uint256 vs) = ReportCodec.signatureAt(report.signaturesFrom(head) + 64 * place);
+        uint256 first = report.signaturesFrom(report.decode(m));
+        (bytes32 r, uint256 vs) = ReportCodec.signatureAt(first + 64 * place);
         return Ecdsa.recover(hash, r, vs);
     }
 }

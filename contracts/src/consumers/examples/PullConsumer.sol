@@ -20,11 +20,11 @@ contract PullConsumer is IPullConsumer {
 
     /// @inheritdoc IPullConsumer
     function price(bytes calldata report, uint16 index) external view returns (int64) {
-        return PullReader.roundOf(PullReader.verify(_hub, report, _maxAge_s), index).answer;
+        return PullReader.verify(_hub, report, _maxAge_s).laneOf(index).value();
     }
 
     /// @inheritdoc IPullConsumer
     function priceByVerifier(bytes calldata report, uint16 index) external view returns (int64) {
-        return _verifier.verify(report, index, _maxAge_s).answer;
+        return _verifier.verifyLane(report, index, _maxAge_s).value();
     }
 }
