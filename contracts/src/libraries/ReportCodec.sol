@@ -52,7 +52,7 @@ library ReportCodec {
         // Of a short report these may be bytes that follow it; its length is refused below.
         uint256 version = _word(report, 0) >> 248;
         require(version == VERSION, IFeedHub.FeedHub_Version(version, VERSION));
-        uint256 count = _word(report, COUNT_OFFSET) >> 240;
+        uint256 count = _countOf(report);
         unchecked {
             // Of 0 and of too many alike.
             require(count - 1 < MAX_ENTRIES, IFeedHub.FeedHub_EntryCount(count, MAX_ENTRIES));
@@ -63,7 +63,33 @@ library ReportCodec {
         }
     }
 
-    /// @return Seconds since the epoch, below 2^32, of a report that was decoded.
+    /// @notice Whether the bytes hold a header and as many entries as it counts, one at least; no more is
+    ///         checked.
+    function isFramed(bytes calldata report) internal pure returns (bool) {
+        uint256 count = _countOf(report);
+        unchecked {
+            return count != 0 && report.length >= HEADER_BYTES + ENTRY_BYTES * count;
+        }
+    }
+
+    /// @notice Whether a framed report has an entry of a feed.
+    /// @dev Of one that is out of order, which the hub refuses, this may miss entries.
+    function names(bytes calldata report, uint16 index_) internal pure returns (bool) {
+        uint256 low = 0;
+        uint256 high = _countOf(report);
+        unchecked {
+            while (low < high) {
+                uint256 middle = (low + high) >> 1;
+                uint256 seen = _word(report, HEADER_BYTES + ENTRY_BYTES * middle) >> 240;
+                if (seen == index_) return true;
+                if (seen < index_) low = middle + 1;
+                else high = middle;
+            }
+        }
+        return false;
+    }
+
+    /// @return Seconds since the epoch, below 2^32, of a framed report.
     function observedAt(bytes calldata report) internal pure returns (uint256) {
         return _word(report, OBSERVED_AT_OFFSET) >> 224;
     }
@@ -179,6 +205,10 @@ library ReportCodec {
     /// @return The flag bits that belong to the hub and must be zero in a report.
     function hubFlags(Entry entry) internal pure returns (uint256) {
         return Entry.unwrap(entry) & HUB_FLAGS;
+    }
+
+    function _countOf(bytes calldata report) private pure returns (uint256) {
+        return _word(report, COUNT_OFFSET) >> 240;
     }
 
     /// @dev A part of the report, unchecked.

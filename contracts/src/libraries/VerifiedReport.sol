@@ -19,12 +19,17 @@ library VerifiedReport {
     /// @notice The report says nothing about the feed.
     error VerifiedReport_MissingFeed(uint256 wanted);
 
-    /// @param stamp What `Lanes.stamp` gave.
+    /// @param stamp_ What `Lanes.stamp` gave.
     /// @param entries_ Packed entries, at least one, in strictly ascending order of index.
-    function from(uint256 stamp, bytes memory entries_) internal pure returns (Verified verified) {
+    function from(uint256 stamp_, bytes memory entries_) internal pure returns (Verified verified) {
         assembly ("memory-safe") {
-            verified := or(shl(STAMP_SHIFT, stamp), entries_)
+            verified := or(shl(STAMP_SHIFT, stamp_), entries_)
         }
+    }
+
+    /// @notice What its lanes have in common.
+    function stamp(Verified verified) internal pure returns (uint256) {
+        return Verified.unwrap(verified) >> STAMP_SHIFT;
     }
 
     /// @notice The packed entries.
@@ -47,8 +52,7 @@ library VerifiedReport {
                 Entry entry = ReportCodec.entryAt(first + place * ReportCodec.ENTRY_BYTES);
                 uint256 seen = entry.index();
                 if (seen == index) {
-                    uint256 stamp = Verified.unwrap(verified) >> STAMP_SHIFT;
-                    return Lanes.pack(entry.rawValue(), entry.quality(), stamp);
+                    return Lanes.pack(entry.rawValue(), entry.quality(), verified.stamp());
                 }
                 if (seen < index) low = place + 1;
                 else high = place;

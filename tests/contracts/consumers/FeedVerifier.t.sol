@@ -261,52 +261,13 @@ contract FeedVerifierTest is FeedHubSetup {
         }
     }
 
-    // --- updateAndRead ---
-
-    function test_updateAndRead_StoresAndReads() external {
-        Round memory round = verifier.updateAndRead(_report(START, _one(1, PRICE), 0x15), 1, AGE);
-        assertEq(round.answer, PRICE, "answer");
-        assertEq(hub.read(1).answer, PRICE, "stored");
-    }
-
-    function test_updateAndRead_SucceedsWhenSomeoneWasFaster() external {
+    function test_verifyMany_RevertWhen_ThereAreTooManyFeeds() external {
         bytes memory report = _report(START, _one(1, PRICE), 0x15);
-        hub.submit(report);
-        assertEq(verifier.updateAndRead(report, 1, AGE).answer, PRICE, "already stored");
-        vm.warp(START + 1);
-        hub.submit(_report(START + 1, _one(1, PRICE + 1), 0x15));
-        assertEq(verifier.updateAndRead(report, 1, AGE).answer, PRICE + 1, "newer stored");
-    }
-
-    function test_updateAndRead_RevertWhen_TheRoundIsTooOld() external {
-        bytes memory report = _report(START - AGE - 1, _one(1, PRICE), 0x15);
+        uint16[] memory indexes = new uint16[](1025);
         vm.expectRevert(
-            abi.encodeWithSelector(
-                PullReader.PullReader_Stale.selector, 1, START - AGE - 1, START - AGE
-            )
+            abi.encodeWithSelector(IFeedVerifier.FeedVerifier_TooManyFeeds.selector, 1025, 1024)
         );
-        verifier.updateAndRead(report, 1, AGE);
-    }
-
-    function test_updateAndRead_TakesAnyAge() external {
-        bytes memory report = _report(START - MAX_AGE_S, _one(1, PRICE), 0x15);
-        assertEq(verifier.updateAndRead(report, 1, type(uint256).max).answer, PRICE, "answer");
-    }
-
-    function test_updateAndRead_RevertWhen_TheHubRefuses() external {
-        vm.expectPartialRevert(IFeedHub.FeedHub_Version.selector);
-        verifier.updateAndRead(hex"00", 1, AGE);
-        hub.submit(_report(START - 1, _one(1, PRICE), 0x15));
-        bytes memory jump = _report(START, _one(1, 2 * PRICE), 0x15);
-        vm.expectRevert(IFeedHub.FeedHub_NothingLanded.selector);
-        verifier.updateAndRead(jump, 1, AGE);
-        vm.prank(GUARDIAN);
-        hub.pauseFeed(1);
-        bytes memory both = _report(START, _many(2, 1, PRICE), 0x15);
-        vm.expectRevert(
-            abi.encodeWithSelector(IFeedHub.FeedHub_FeedPaused.selector, 1, START + 7 days)
-        );
-        verifier.updateAndRead(both, 1, AGE);
+        verifier.verifyMany(report, indexes, AGE);
     }
 
     function _refuse(bytes memory report, bytes memory reason) private {
