@@ -133,6 +133,15 @@ def pack_entries(rows: Sequence[EntryRow]) -> bytes:
     Raises:
         ProtocolError: None or too many, not ascending, or a field out of its range.
     """
+    _check_rows(rows)
+    try:
+        return b"".join(starmap(_ENTRY.pack, rows))
+    except struct.error as error:
+        raise ProtocolError("an entry does not fit its fields") from error
+
+
+def _check_rows(rows: Sequence[EntryRow]) -> None:
+    """Number, order and what an entry's fields do not bound themselves."""
     if not 1 <= len(rows) <= MAX_ENTRIES:
         raise ProtocolError(f"{len(rows)} entries, wanted 1..{MAX_ENTRIES}")
     previous = -1
@@ -142,10 +151,19 @@ def pack_entries(rows: Sequence[EntryRow]) -> bytes:
         if value <= 0 or flags & ~ENCLAVE_FLAGS or sources < 1:
             raise ProtocolError(f"entry {index} has no price, no source or foreign flags")
         previous = index
-    try:
-        return b"".join(starmap(_ENTRY.pack, rows))
-    except struct.error as error:
-        raise ProtocolError("an entry does not fit its fields") from error
+
+
+def unpack_entries(packed: bytes) -> tuple[EntryRow, ...]:
+    """Read packed entries back; exactly what `pack_entries` writes.
+
+    Raises:
+        ProtocolError: Not 14 bytes each, none or too many, not ascending, or out of range.
+    """
+    if len(packed) % ENTRY_SIZE:
+        raise ProtocolError(f"entries of {len(packed)} bytes, wanted {ENTRY_SIZE} each")
+    rows = tuple(_ENTRY.iter_unpack(packed))
+    _check_rows(rows)
+    return rows
 
 
 def report_digest(report: Report, domain: bytes) -> bytes:

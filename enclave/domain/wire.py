@@ -178,6 +178,74 @@ class SignResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Observe:
+    """Say, signed, what the held round answers of one hub's feeds.
+
+    Attributes:
+        chain_id: EIP-155 chain id of the hub.
+        hub: Address of the hub, 20 bytes.
+        feed_list: The hub's whole list of feed ids in order; its running hash is signed.
+    """
+
+    chain_id: int
+    hub: bytes
+    feed_list: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SignedObservation:
+    """What one enclave answers of a hub's feeds; see `quorum.observation_digest`. No report.
+
+    Attributes:
+        signer: Address of the enclave's signing key, 20 bytes.
+        observed_at: Seconds since the epoch, of its held round.
+        list_root: 32 bytes.
+        entries: Packed entries of its listed answers, 14 bytes each, ascending.
+        signature: EIP-2098, 64 bytes.
+    """
+
+    signer: bytes
+    observed_at: int
+    list_root: bytes
+    entries: bytes
+    signature: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Cosign:
+    """Sign what the observations of several enclaves combine to; see `quorum.combine`.
+
+    Attributes:
+        chain_id: EIP-155 chain id of the hub.
+        hub: Address of the hub, 20 bytes.
+        feed_list: The hub's whole list of feed ids in order.
+        feed_ids: Which feeds to report, each once.
+        quorum: Observations that each of these feeds needs, at least 1.
+        observations: At most 64, one of each signer.
+    """
+
+    chain_id: int
+    hub: bytes
+    feed_list: tuple[bytes, ...]
+    feed_ids: tuple[bytes, ...]
+    quorum: int
+    observations: tuple[SignedObservation, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CosignResult:
+    """One signature over the combined report, or the feeds for which it was refused.
+
+    Attributes:
+        signed: One result, or none if a feed is refused.
+        refused: Feeds that this enclave does not sign; the rest may be asked for again.
+    """
+
+    signed: tuple[SignResult, ...]
+    refused: tuple[FeedFailure, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Health:
     """Ask how the enclave is."""
 

@@ -18,7 +18,9 @@ from enclave.domain.report import (
     encode_entries,
     encode_report,
     list_root,
+    pack_entries,
     report_digest,
+    unpack_entries,
 )
 
 HUB = bytes.fromhex("5fbdb2315678afecb367f032d93f642f64180aa3")
@@ -143,6 +145,37 @@ def test_an_entry_out_of_range_is_refused_never_clamped(
 ) -> None:
     with pytest.raises(ProtocolError, match=message):
         encode_entries(entries)
+
+
+@given(report=reports)
+def test_packed_entries_read_back_as_they_were_written(report: Report) -> None:
+    rows = unpack_entries(encode_entries(report.entries))
+    assert tuple(Entry(*row) for row in rows) == report.entries
+
+
+@given(packed=st.binary(max_size=80))
+def test_no_entries_are_read_that_would_not_be_written(packed: bytes) -> None:
+    try:
+        rows = unpack_entries(packed)
+    except ProtocolError:
+        return
+    assert pack_entries(rows) == packed
+
+
+@pytest.mark.parametrize(
+    ("packed", "message"),
+    [
+        (b"", "0 entries"),
+        (bytes(13), "13 bytes, wanted 14 each"),
+        (bytes(14), "no price"),
+        (encode_entries(ENTRIES)[14:28] * 2, "ascending"),
+        (encode_entries(ENTRIES[:1])[:-1] + b"\x10", "foreign flags"),
+        (bytes(14 * 1025), "1025 entries"),
+    ],
+)
+def test_entries_out_of_order_or_range_are_not_read(packed: bytes, message: str) -> None:
+    with pytest.raises(ProtocolError, match=message):
+        unpack_entries(packed)
 
 
 @pytest.mark.parametrize(

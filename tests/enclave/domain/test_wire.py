@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from enclave.domain import wire
 from enclave.domain.errors import ProtocolError
 from enclave.domain.observation import FeedFailure, SourceFailure
+from enclave.domain.quorum import MAX_OBSERVATIONS
+from enclave.domain.report import ENTRY_SIZE
 
 RESULT = wire.RoundResult(
     round_id=7,
@@ -148,7 +150,10 @@ def example(hint: Any) -> Any:
     return {int: 2**64 - 1, bytes: b"\x01", str: "text", bool: True}[hint]
 
 
-SHAPES = [shape for pair in wire.OPERATIONS.values() for shape in pair] + [wire.ErrorView]
+SHAPES = [shape for pair in wire.OPERATIONS.values() for shape in pair] + [
+    wire.ErrorView,
+    wire.SignedObservation,
+]
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.__name__)
@@ -156,3 +161,21 @@ def test_every_shape_reads_back_from_its_own_bytes(shape: Any) -> None:
     plain = example(shape)
     value = wire.from_map(shape, wire.decode_body(body({"ok": plain}))["ok"])
     assert wire.to_map(value) == plain
+
+
+def test_the_largest_cosign_fits_a_frame() -> None:
+    observation = wire.SignedObservation(
+        bytes(20), 2**32 - 1, bytes(32), bytes(ENTRY_SIZE * wire.MAX_FEEDS), bytes(64)
+    )
+    feeds = (b"f" * 32,) * wire.MAX_FEEDS
+    request = wire.Cosign(2**64 - 1, bytes(20), feeds, feeds, 64, (observation,) * MAX_OBSERVATIONS)
+    frame = {"id": 2**64 - 1, "op": "cosign", "args": wire.to_map(request)}
+    raw = wire.encode_frame(frame)
+    assert wire.from_map(wire.Cosign, wire.decode_body(raw[4:])["args"]) == request
+
+
+def test_the_largest_refusal_to_cosign_fits_a_frame() -> None:
+    refusal = FeedFailure(b"f" * 32, "QuorumNotReached", "m" * 160)
+    result = wire.CosignResult((), (refusal,) * wire.MAX_FEEDS)
+    raw = wire.encode_frame({"id": 2**64 - 1, "ok": wire.to_map(result)})
+    assert wire.from_map(wire.CosignResult, wire.decode_body(raw[4:])["ok"]) == result
