@@ -35,3 +35,17 @@ def test_nightly_tries_a_hundred_thousand_malicious_reports() -> None:
     assert cases is not None
     assert runs is not None
     assert int(cases[1]) * int(runs[1]) >= 100_000
+
+
+def test_the_readme_lists_the_invariants_that_are_tested_and_no_others() -> None:
+    readme = (_ROOT / "contracts" / "README.md").read_text()
+    listed = re.findall(r"^\| `(invariant_\w+)` \| \S", readme, re.MULTILINE)
+    sources = sorted((_ROOT / "tests" / "contracts").rglob("*.sol"))
+    tested = [
+        name
+        for path in sources
+        for name in re.findall(r"function (invariant_\w+)\(", path.read_text())
+    ]
+    assert len(listed) >= 15
+    assert sorted(listed) == sorted(tested)
+    assert len(set(tested)) == len(tested)

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {RegistrationRequest, SignerInfo} from "contracts/interfaces/IAttestationRegistry.sol";
+import {
+    RegistrationRequest,
+    SignerInfo,
+    Statement
+} from "contracts/interfaces/IAttestationRegistry.sol";
 import {Claims} from "contracts/interfaces/IAttestationVerifier.sol";
 import {ImageInfo} from "contracts/interfaces/IImagePolicy.sol";
 import {TeeKind} from "contracts/types/Tee.sol";
@@ -13,6 +17,7 @@ contract RegistryHandler is RegistrySetup {
     uint256 public constant SIGNERS = 4;
     uint256 public constant IMAGES = 3;
     uint32 public constant MAX_AGE_S = 7 days;
+    address private constant HUB = address(0x4b);
 
     mapping(address signer => bool isSo) public wasAttested;
     mapping(address signer => bool isSo) public wasRevoked;
@@ -20,6 +25,8 @@ contract RegistryHandler is RegistrySetup {
     mapping(bytes32 imageId => bool isSo) public wasWithdrawn;
     uint256 public clearings;
     uint256 public forgeries;
+    uint256 public convicted;
+    uint256 public framed;
     uint256 private _now;
     uint64 private _height = HEIGHT;
 
@@ -68,6 +75,25 @@ contract RegistryHandler is RegistrySetup {
         } catch {}
     }
 
+    /// @dev Two statements of one signer about one feed and moment, or nearly so.
+    function accuse(uint256 who, uint256 any) external inTime {
+        uint256 key = 1 + who % SIGNERS;
+        uint64[2] memory values = [uint64(1 + any % 2), uint64(1 + (any >> 1) % 2)];
+        // One in four each: of another moment, or by another signer.
+        uint32 moment = uint32(_now);
+        uint32 other = any >> 8 & 3 == 0 ? moment - 1 : moment;
+        uint256 otherKey = any >> 16 & 3 == 0 ? 1 + key % SIGNERS : key;
+        Statement memory first = statement(key, moment, values[0]);
+        Statement memory second = statement(otherKey, other, values[1]);
+        try registry.proveEquivocation(HUB, 7, first, second) {
+            bool isLiar = values[0] != values[1] && moment == other && key == otherKey;
+            if (!isLiar) ++framed;
+            wasRevoked[vm.addr(key)] = true;
+            ++convicted;
+            ++clearings;
+        } catch {}
+    }
+
     function withdraw(uint256 which, bool isGuardian) external inTime {
         bytes32 imageId = imageOf(which % IMAGES);
         vm.prank(isGuardian ? GUARDIAN : address(this));
@@ -110,6 +136,22 @@ contract RegistryHandler is RegistrySetup {
         return signerSet.cleared();
     }
 
+    function statement(uint256 key, uint32 observedAt, uint64 value)
+        private
+        view
+        returns (Statement memory)
+    {
+        bytes32 typeHash =
+            keccak256("Report(uint8 version,uint32 observedAt,bytes32 listRoot,bytes entries)");
+        bytes memory entry = abi.encodePacked(uint16(7), value, uint16(0), uint16(0x0300));
+        bytes32 hash = keccak256(abi.encode(typeHash, 1, observedAt, bytes32(0), keccak256(entry)));
+        (uint8 v, bytes32 r, bytes32 s) =
+            vm.sign(key, keccak256(abi.encodePacked(hex"1901", domainOf(HUB), hash)));
+        uint256 vs = uint256(s) | uint256(v - 27) << 255;
+        bytes memory head = abi.encodePacked(uint8(1), observedAt, bytes32(0), uint16(1));
+        return Statement(abi.encodePacked(head, entry, uint64(1), r, vs), 0);
+    }
+
     /// @dev A registration at a new height, with consent and claims to match.
     function sound(uint256 who, uint256 which)
         private
@@ -142,7 +184,7 @@ contract AttestationRegistryInvariantsTest is Test {
 
     /// @dev Forge asks for the functions that it may call.
     function targetSelectors() external view returns (FuzzSelector[] memory targets) {
-        bytes4[] memory selectors = new bytes4[](7);
+        bytes4[] memory selectors = new bytes4[](8);
         selectors[0] = RegistryHandler.register.selector;
         selectors[1] = RegistryHandler.forge.selector;
         selectors[2] = RegistryHandler.revoke.selector;
@@ -151,6 +193,7 @@ contract AttestationRegistryInvariantsTest is Test {
         selectors[5] = RegistryHandler.pass.selector;
         // Twice: most runs should hold more than one signer.
         selectors[6] = RegistryHandler.register.selector;
+        selectors[7] = RegistryHandler.accuse.selector;
         targets = new FuzzSelector[](1);
         targets[0] = FuzzSelector({addr: address(handler), selectors: selectors});
     }
@@ -172,9 +215,13 @@ contract AttestationRegistryInvariantsTest is Test {
         handler.withdraw(1, true);
         assertTrue(!handler.isValid(handler.signerOf(1)), "withdrawn");
         assertEq(handler.clearings(), 2, "clearings");
+        // Values 1 and 2, one moment, one signer.
+        handler.accuse(2, 0x10101);
+        assertEq(handler.convicted(), 1, "convicted");
+        assertTrue(!handler.isValid(handler.signerOf(2)), "convicted");
     }
 
-    function invariant_OnlyBoundEvidenceMakesASigner() external view {
+    function invariant_onlyBoundEvidenceMakesASigner() external view {
         assertEq(handler.forgeries(), 0, "forgeries");
         for (uint256 i; i < handler.SIGNERS(); ++i) {
             address signer = handler.signerOf(i);
@@ -183,7 +230,7 @@ contract AttestationRegistryInvariantsTest is Test {
         }
     }
 
-    function invariant_RevokedSignerIsNeverValid() external view {
+    function invariant_revokedSignerIsNeverValid() external view {
         for (uint256 i; i < handler.SIGNERS(); ++i) {
             address signer = handler.signerOf(i);
             if (!handler.wasRevoked(signer)) continue;
@@ -192,7 +239,7 @@ contract AttestationRegistryInvariantsTest is Test {
         }
     }
 
-    function invariant_ValidSignerHasALiveImageAndTimeLeft() external view {
+    function invariant_validSignerHasALiveImageAndTimeLeft() external view {
         for (uint256 i; i < handler.SIGNERS(); ++i) {
             address signer = handler.signerOf(i);
             SignerInfo memory info = handler.infoOf(signer);
@@ -203,7 +250,7 @@ contract AttestationRegistryInvariantsTest is Test {
         }
     }
 
-    function invariant_RegistrationEndsWithinTheImagesAge() external view {
+    function invariant_registrationEndsWithinTheImagesAge() external view {
         for (uint256 i; i < handler.SIGNERS(); ++i) {
             address signer = handler.signerOf(i);
             if (!handler.wasAttested(signer)) continue;
@@ -212,7 +259,7 @@ contract AttestationRegistryInvariantsTest is Test {
         }
     }
 
-    function invariant_WithdrawnImageIsNeverLive() external view {
+    function invariant_withdrawnImageIsNeverLive() external view {
         for (uint256 i; i < handler.IMAGES(); ++i) {
             bytes32 imageId = handler.imageOf(i);
             if (handler.wasWithdrawn(imageId)) {
@@ -221,7 +268,11 @@ contract AttestationRegistryInvariantsTest is Test {
         }
     }
 
-    function invariant_EveryRevocationAndWithdrawalClearsTheHubs() external view {
+    function invariant_onlyLiarsAreConvicted() external view {
+        assertEq(handler.framed(), 0, "framed");
+    }
+
+    function invariant_everyRevocationAndWithdrawalClearsTheHubs() external view {
         assertEq(handler.cleared(), handler.clearings(), "cleared");
     }
 }

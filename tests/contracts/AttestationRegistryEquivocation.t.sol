@@ -434,23 +434,12 @@ contract AttestationRegistryEquivocationTest is RegistrySetup {
 
     /// @dev Written out apart from the contracts' own codec.
     function digestOf(Fields memory f) private view returns (bytes32) {
-        bytes32 domain = keccak256(
-            abi.encode(
-                keccak256(
-                    "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
-                ),
-                keccak256("ConfidentialOracle"),
-                keccak256("1"),
-                block.chainid,
-                f.hub
-            )
-        );
         bytes32 typeHash =
             keccak256("Report(uint8 version,uint32 observedAt,bytes32 listRoot,bytes entries)");
         return keccak256(
             abi.encodePacked(
                 hex"1901",
-                domain,
+                domainOf(f.hub),
                 keccak256(abi.encode(typeHash, 1, f.observedAt, f.listRoot, keccak256(f.entries)))
             )
         );

@@ -133,7 +133,7 @@ contract FeedHubHandler is FeedHubSetup {
         return hub;
     }
 
-    function _try(bytes memory report, uint256 observedAt, uint64 mask) private {
+    function _try(bytes memory report, uint256 observedAt, uint64 mask) internal virtual {
         bool wasLive = hub.isLive();
         bool wasPaused = block.timestamp < hub.pausedUntil();
         (bool isDone,) = address(hub).call(abi.encodeCall(hub.submit, (report)));

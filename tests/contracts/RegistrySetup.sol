@@ -126,17 +126,7 @@ abstract contract RegistrySetup is Test {
     }
 
     function digestOf(RegistrationRequest memory r) internal view returns (bytes32) {
-        bytes32 domain = keccak256(
-            abi.encode(
-                keccak256(
-                    "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
-                ),
-                keccak256("ConfidentialOracle"),
-                keccak256("1"),
-                block.chainid,
-                address(registry)
-            )
-        );
+        bytes32 domain = domainOf(address(registry));
         bytes32 hash = keccak256(
             abi.encode(
                 keccak256(
@@ -149,5 +139,20 @@ abstract contract RegistrySetup is Test {
             )
         );
         return keccak256(abi.encodePacked(hex"1901", domain, hash));
+    }
+
+    /// @dev The EIP-712 domain of a contract on this chain, written out apart from the contracts' own code.
+    function domainOf(address where) internal view returns (bytes32) {
+        return keccak256(
+            abi.encode(
+                keccak256(
+                    "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
+                ),
+                keccak256("ConfidentialOracle"),
+                keccak256("1"),
+                block.chainid,
+                where
+            )
+        );
     }
 }
