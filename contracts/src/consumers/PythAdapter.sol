@@ -7,6 +7,8 @@ import {IPythAdapter} from "../interfaces/IPythAdapter.sol";
 import {Narrow} from "../libraries/Narrow.sol";
 import {ReportCodec} from "../libraries/ReportCodec.sol";
 import {Revert} from "../libraries/Revert.sol";
+import {Verified} from "../libraries/VerifiedReport.sol";
+import {PullReader} from "./PullReader.sol";
 
 /// @title Feeds of a hub, for consumers of Pyth; see `IPythAdapter`
 contract PythAdapter is IPythAdapter {
@@ -49,12 +51,27 @@ contract PythAdapter is IPythAdapter {
     }
 
     /// @inheritdoc IPyth
-    function parsePriceFeedUpdates(bytes[] calldata, bytes32[] calldata, uint64, uint64)
-        external
-        payable
-        returns (PythPriceFeed[] memory)
-    {
-        revert PythAdapter_Unsupported(msg.sig);
+    function parsePriceFeedUpdates(
+        bytes[] calldata updateData,
+        bytes32[] calldata priceIds,
+        uint64 minPublishTime,
+        uint64 maxPublishTime
+    ) external payable returns (PythPriceFeed[] memory priceFeeds) {
+        require(msg.value == 0, PythAdapter_ValueSent(msg.value));
+        require(priceIds.length <= MAX_IDS, PythAdapter_TooMany(priceIds.length, MAX_IDS));
+        _requireFew(updateData);
+        priceFeeds = new PythPriceFeed[](priceIds.length);
+        uint16[] memory indexes = _indexesOf(priceIds);
+        for (uint256 i = 0; i < updateData.length; ++i) {
+            // Any age: the hub's window holds, and the caller's range.
+            Verified verified = PullReader.verify(_hub, updateData[i], type(uint256).max);
+            uint256 observedAt = updateData[i].observedAt();
+            if (observedAt < minPublishTime || observedAt > maxPublishTime) continue;
+            _fill(priceFeeds, priceIds, indexes, updateData[i], verified);
+        }
+        for (uint256 i = 0; i < priceFeeds.length; ++i) {
+            require(priceFeeds[i].price.publishTime != 0, PriceFeedNotFoundWithinRange());
+        }
     }
 
     /// @inheritdoc IPyth
@@ -146,9 +163,7 @@ contract PythAdapter is IPythAdapter {
     }
 
     function _update(bytes[] calldata updateData) private {
-        require(
-            updateData.length <= MAX_UPDATES, PythAdapter_TooMany(updateData.length, MAX_UPDATES)
-        );
+        _requireFew(updateData);
         for (uint256 i = 0; i < updateData.length; ++i) {
             try _hub.submit(updateData[i]) {}
             catch (bytes memory reason) {
@@ -186,6 +201,40 @@ contract PythAdapter is IPythAdapter {
         } catch {
             return 0;
         }
+    }
+
+    /// @dev What a report says of the feeds that no report before it named.
+    function _fill(
+        PythPriceFeed[] memory priceFeeds,
+        bytes32[] calldata priceIds,
+        uint16[] memory indexes,
+        bytes calldata report,
+        Verified verified
+    ) private view {
+        for (uint256 i = 0; i < indexes.length; ++i) {
+            PythPriceFeed memory feed = priceFeeds[i];
+            if (feed.price.publishTime != 0 || !report.names(indexes[i])) continue;
+            feed.id = priceIds[i];
+            Round memory round = PullReader.roundOf(verified, indexes[i]);
+            feed.price = _price(round, _hub.feedInfo(indexes[i]).decimals);
+        }
+    }
+
+    function _indexesOf(bytes32[] calldata ids) private view returns (uint16[] memory indexes) {
+        indexes = new uint16[](ids.length);
+        for (uint256 i = 0; i < ids.length; ++i) {
+            try _hub.feedIndex(ids[i]) returns (uint16 index) {
+                indexes[i] = index;
+            } catch {
+                revert PriceFeedNotFoundWithinRange();
+            }
+        }
+    }
+
+    function _requireFew(bytes[] calldata updateData) private pure {
+        require(
+            updateData.length <= MAX_UPDATES, PythAdapter_TooMany(updateData.length, MAX_UPDATES)
+        );
     }
 
     function _price(Round memory round, uint8 decimals) private pure returns (PythPrice memory) {

@@ -35,6 +35,8 @@ interface IPyth {
     error PriceFeedNotFound();
     /// @notice The price is older than asked for.
     error StalePrice();
+    /// @notice An update of one of the prices, published in the range, is missing.
+    error PriceFeedNotFoundWithinRange();
     /// @notice None of the updates is newer than what is there.
     error NoFreshUpdate();
     /// @notice The arguments do not match.
@@ -51,7 +53,8 @@ interface IPyth {
         uint64[] calldata publishTimes
     ) external payable;
 
-    /// @notice Prices published in a range of time, without storing them.
+    /// @notice Prices published in a range of time, both ends included, without storing them.
+    /// @return priceFeeds In the order of `priceIds`.
     function parsePriceFeedUpdates(
         bytes[] calldata updateData,
         bytes32[] calldata priceIds,

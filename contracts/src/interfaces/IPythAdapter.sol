@@ -20,9 +20,14 @@ import {IPyth} from "./IPyth.sol";
 ///      At most 32 updates and 1,024 ids a call. `updatePriceFeedsIfNecessary` counts a feed that cannot
 ///      be read as published at 0.
 ///
-///      What reverts with `Unsupported`: moving and time-weighted averages, as the hub has none; and all
-///      functions that parse updates without storing them, `parsePriceFeedUpdates` among them, as this
-///      version verifies reports only to store them. Update, then read.
+///      `parsePriceFeedUpdates` verifies every update as `FeedVerifier.verify` does, and stores none: all of
+///      them must be sound and in the hub's window, an hour at most, where Pyth takes any age. It does NOT
+///      establish that a price is newer than the stored one, or near it, nor that it was the first of its
+///      range. Of several updates in the range, the first that names a feed counts. `emaPrice` is all zeros.
+///      `PriceFeedNotFoundWithinRange` for an id that is unlisted or that no update in the range names.
+///
+///      What reverts with `Unsupported`: moving and time-weighted averages, as the hub has none; and the
+///      parsers that promise uniqueness or slots, as a report does not say which was before it.
 interface IPythAdapter is IPyth {
     /// @notice The function of this selector is not served.
     error PythAdapter_Unsupported(bytes4 seen);

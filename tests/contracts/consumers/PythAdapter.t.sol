@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 import {IFeedHub} from "contracts/interfaces/IFeedHub.sol";
-import {IPyth, PythPrice} from "contracts/interfaces/IPyth.sol";
+import {IPyth, PythPrice, PythPriceFeed} from "contracts/interfaces/IPyth.sol";
 import {IPythAdapter} from "contracts/interfaces/IPythAdapter.sol";
 
 import {Deploy} from "../Deploy.sol";
@@ -35,6 +35,7 @@ contract PythAdapterTest is AdapterSetup {
         assertEq(bytes32(IPyth.parsePriceFeedUpdatesWithConfig.selector), hex"3a229d18", "config");
         assertEq(bytes32(IPyth.parseTwapPriceFeedUpdates.selector), hex"eb942158", "twap");
         assertEq(bytes32(IPyth.PriceFeedNotFound.selector), hex"14aebe68", "notFound");
+        assertEq(bytes32(IPyth.PriceFeedNotFoundWithinRange.selector), hex"45805f5d", "range");
         assertEq(bytes32(IPyth.StalePrice.selector), hex"19abf40e", "stale");
         assertEq(bytes32(IPyth.NoFreshUpdate.selector), hex"de2c57fa", "noFresh");
         assertEq(bytes32(IPyth.InvalidArgument.selector), hex"a9cb9e0d", "invalid");
@@ -114,15 +115,14 @@ contract PythAdapterTest is AdapterSetup {
         pyth.getPriceNoOlderThan(ids[2], 4);
     }
 
-    function test_everyAverageAndParse_RevertsTyped() external {
+    function test_everyAverageAndUniqueParse_RevertsTyped() external {
         bytes[] memory none = new bytes[](0);
         bytes32[] memory no = new bytes32[](0);
-        bytes[7] memory calls = [
+        bytes[6] memory calls = [
             abi.encodeCall(pyth.getEmaPriceUnsafe, (ids[2])),
             abi.encodeCall(pyth.getEmaPriceNoOlderThan, (ids[2], 60)),
             abi.encodeCall(pyth.getTwapUpdateFee, (none)),
             abi.encodeCall(pyth.parseTwapPriceFeedUpdates, (none, no)),
-            abi.encodeCall(pyth.parsePriceFeedUpdates, (none, no, 0, type(uint64).max)),
             abi.encodeCall(pyth.parsePriceFeedUpdatesUnique, (none, no, 0, type(uint64).max)),
             abi.encodeCall(
                 pyth.parsePriceFeedUpdatesWithConfig,
@@ -266,6 +266,132 @@ contract PythAdapterTest is AdapterSetup {
     function test_updatePriceFeedsIfNecessary_RevertWhen_LengthsDiffer() external {
         vm.expectRevert(IPyth.InvalidArgument.selector);
         pyth.updatePriceFeedsIfNecessary(new bytes[](0), new bytes32[](1), new uint64[](2));
+    }
+
+    // --- parsePriceFeedUpdates ---
+
+    function test_parse_GivesThePricesInTheOrderAskedAndStoresNone() external {
+        bytes[] memory updates = new bytes[](2);
+        updates[0] = _report(START - 2, _one(2, PRICE), 1);
+        updates[1] = _report(START - 1, _many(2, 1, PRICE), 1);
+        bytes32[] memory asked = new bytes32[](4);
+        (asked[0], asked[1], asked[2], asked[3]) = (ids[1], ids[2], ids[0], ids[1]);
+        PythPriceFeed[] memory feeds =
+            pyth.parsePriceFeedUpdates(updates, asked, uint64(START - 2), uint64(START - 1));
+        assertEq(feeds.length, 4, "feeds");
+        _assertFeed(feeds[0], ids[1], PRICE + 1, START - 1);
+        _assertFeed(feeds[1], ids[2], PRICE, START - 2);
+        _assertFeed(feeds[2], ids[0], PRICE, START - 1);
+        _assertFeed(feeds[3], ids[1], PRICE + 1, START - 1);
+        for (uint256 i = 0; i < 3; ++i) {
+            vm.expectRevert(IPyth.PriceFeedNotFound.selector);
+            pyth.getPriceUnsafe(ids[i]);
+        }
+    }
+
+    function test_parse_TakesAReportOlderThanStoredAndAnyStep() external {
+        _submit(START, 2, PRICE);
+        bytes[] memory updates = _updates(START - 1, PRICE * 2);
+        _assertFeed(_parse(updates, START - 1, START - 1), ids[2], PRICE * 2, START - 1);
+    }
+
+    function test_parse_TakesBothEndsOfTheRangeAndNoMore() external {
+        bytes[] memory updates = _updates(START, PRICE);
+        _assertFeed(_parse(updates, START, START), ids[2], PRICE, START);
+        _assertFeed(_parse(updates, 0, type(uint64).max), ids[2], PRICE, START);
+        uint256[2][3] memory ranges = [[START + 1, START + 9], [0, START - 1], [START + 1, START]];
+        for (uint256 i = 0; i < 3; ++i) {
+            vm.expectRevert(IPyth.PriceFeedNotFoundWithinRange.selector);
+            this.parse(updates, ranges[i][0], ranges[i][1]);
+        }
+    }
+
+    function test_parse_TakesTheFirstUpdateInTheRange() external {
+        bytes[] memory updates = new bytes[](3);
+        updates[0] = _report(START - 9, _one(2, PRICE - 9), 1);
+        updates[1] = _report(START - 4, _one(2, PRICE - 4), 1);
+        updates[2] = _report(START, _one(2, PRICE), 1);
+        _assertFeed(_parse(updates, START - 5, START), ids[2], PRICE - 4, START - 4);
+    }
+
+    function test_parse_RevertWhen_AnIdIsNotInTheUpdates() external {
+        bytes[] memory updates = _updates(START, PRICE);
+        bytes32[] memory asked = new bytes32[](2);
+        asked[0] = ids[2];
+        bytes32[2] memory missing = [ids[1], bytes32("x")];
+        for (uint256 i = 0; i < 2; ++i) {
+            asked[1] = missing[i];
+            vm.expectRevert(IPyth.PriceFeedNotFoundWithinRange.selector);
+            pyth.parsePriceFeedUpdates(updates, asked, 0, type(uint64).max);
+        }
+        vm.expectRevert(IPyth.PriceFeedNotFoundWithinRange.selector);
+        this.parse(new bytes[](0), 0, type(uint64).max);
+    }
+
+    function test_parse_RevertWhen_AnyUpdateIsUnsound() external {
+        bytes[] memory updates = new bytes[](2);
+        updates[0] = _report(START, _one(2, PRICE), 1);
+        updates[1] = _report(START - 9, _one(1, PRICE), 1);
+        updates[1][updates[1].length - 1] ^= 0x01;
+        vm.expectPartialRevert(IFeedHub.FeedHub_BadSignature.selector);
+        this.parse(updates, START, START);
+        // Outside the range, and of no feed that is asked for.
+        updates[1] = _report(START - MAX_AGE_S - 1, _one(1, PRICE), 1);
+        vm.expectPartialRevert(IFeedHub.FeedHub_ReportTooOld.selector);
+        this.parse(updates, START, START);
+        vm.prank(GUARDIAN);
+        hub.pauseFeed(2);
+        updates = _updates(START, PRICE);
+        vm.expectPartialRevert(IFeedHub.FeedHub_FeedPaused.selector);
+        this.parse(updates, START, START);
+    }
+
+    function test_parse_OfNothingIsNothing() external {
+        bytes32[] memory no = new bytes32[](0);
+        assertEq(pyth.parsePriceFeedUpdates(new bytes[](0), no, 0, 0).length, 0, "no updates");
+        assertEq(pyth.parsePriceFeedUpdates(_updates(START, PRICE), no, 0, 0).length, 0, "no ids");
+    }
+
+    function test_parse_RevertWhen_ValueIsSentOrThereAreTooMany() external {
+        vm.deal(address(this), 1);
+        bytes32[] memory no = new bytes32[](0);
+        vm.expectRevert(abi.encodeWithSelector(IPythAdapter.PythAdapter_ValueSent.selector, 1));
+        pyth.parsePriceFeedUpdates{value: 1}(new bytes[](0), no, 0, 0);
+        vm.expectRevert(abi.encodeWithSelector(IPythAdapter.PythAdapter_TooMany.selector, 33, 32));
+        pyth.parsePriceFeedUpdates(new bytes[](33), no, 0, 0);
+        vm.expectRevert(
+            abi.encodeWithSelector(IPythAdapter.PythAdapter_TooMany.selector, 1025, 1024)
+        );
+        pyth.parsePriceFeedUpdates(new bytes[](0), new bytes32[](1025), 0, 0);
+    }
+
+    /// @dev A call of its own, for `expectRevert`.
+    function parse(bytes[] memory updates, uint256 from, uint256 to)
+        external
+        returns (PythPriceFeed memory)
+    {
+        return _parse(updates, from, to);
+    }
+
+    /// @dev Feed 2 alone.
+    function _parse(bytes[] memory updates, uint256 from, uint256 to)
+        private
+        returns (PythPriceFeed memory)
+    {
+        bytes32[] memory asked = new bytes32[](1);
+        asked[0] = ids[2];
+        return pyth.parsePriceFeedUpdates(updates, asked, uint64(from), uint64(to))[0];
+    }
+
+    function _assertFeed(PythPriceFeed memory seen, bytes32 id, int64 price, uint256 publishTime)
+        private
+        pure
+    {
+        assertEq(seen.id, id, "id");
+        // A dispersion of 12 tenths of a basis point, rounded up.
+        uint256 conf = (uint64(price) * uint256(12) + 99_999) / 100_000;
+        _assertPrice(seen.price, price, conf, -8, publishTime);
+        _assertPrice(seen.emaPrice, 0, 0, 0, 0);
     }
 
     function _updates(uint256 observedAt, int64 price) private view returns (bytes[] memory all) {
