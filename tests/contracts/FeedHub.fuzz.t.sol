@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {IFeedHub, Round} from "contracts/interfaces/IFeedHub.sol";
+import {IFeedVerifier} from "contracts/interfaces/IFeedVerifier.sol";
 import {TeeKind, Tier} from "contracts/types/Tee.sol";
 
 import {ReportGrammar} from "./ReportGrammar.sol";
@@ -143,6 +144,10 @@ contract FeedHubFuzzTest is ReportGrammar {
             assertTrue(!verdict.isPulled, "not pulled");
             assertTrue(reason.length >= 4, "untyped");
         }
+        // What it remembers of earlier reports is no help to this one.
+        (bool isCached,) = address(verifier)
+            .call(abi.encodeCall(IFeedVerifier.verifyCached, (report, index, MAX_AGE_S)));
+        assertTrue(isCached == verdict.isPulled, "from memory");
     }
 
     /// @dev One event for each entry skipped, in order, and one for the batch.

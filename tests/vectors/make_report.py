@@ -61,8 +61,11 @@ def vector(
     rows: Sequence[Row],
     positions: list[int],
 ) -> dict[str, Any]:
-    """One case; the signer in position p has the key keccak256("position p")."""
-    feed_ids = [keccak(text=f"feed {index}") for index in range(feeds)]
+    """One case; the signer in position p has the key keccak256("position p").
+
+    Feed i has 8 decimals and the definition "feed i", so that a real hub can list it.
+    """
+    feed_ids = [keccak(b"\x01\x08" + f"feed {index}".encode()) for index in range(feeds)]
     root = list_root(feed_ids)
     packed = b"".join(struct.pack(">HqHBB", *row) for row in rows)
     message = {"version": 1, "observedAt": observed_at, "listRoot": root, "entries": packed}
@@ -101,8 +104,9 @@ def vector(
 
 
 def vectors() -> list[dict[str, Any]]:
-    """All cases: one feed, three, the ends of every range, and a hundred feeds."""
+    """All cases: one feed, three, the ends of every range, a hundred by 13 of 32 and of 19."""
     hub = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
+    hundred = [(index, 10**8 + index, index, 1 + index, index % 16) for index in range(100)]
     return [
         vector(
             chain_id=31337,
@@ -130,11 +134,19 @@ def vectors() -> list[dict[str, Any]]:
         ),
         vector(
             chain_id=137,
-            hub="0x0000000000000000000000000000000000000001",
+            hub="0x000000000000000000000000000000000000Feed",
             observed_at=1_790_000_002,
             feeds=100,
-            rows=[(index, 10**8 + index, index, 1 + index, index % 16) for index in range(100)],
+            rows=hundred,
             positions=[0, 3, 4, 7, 9, 11, 12, 20, 33, 40, 50, 55, 62],
+        ),
+        vector(
+            chain_id=8453,
+            hub="0xDeaDbeefdEAdbeefdEadbEEFdeadbeEFdEaDbeeF",
+            observed_at=1_790_000_003,
+            feeds=128,
+            rows=hundred,
+            positions=[1, 2, 5, 6, 9, 13, 15, 18, 21, 26, 29, 32, 37],
         ),
     ]
 

@@ -124,9 +124,9 @@ contract ReportCodecTest is Test {
         }
     }
 
-    function test_vectors_AreFour() external view {
-        assertTrue(_has(3), "four");
-        assertTrue(!_has(4), "no more");
+    function test_vectors_AreFive() external view {
+        assertTrue(_has(4), "five");
+        assertTrue(!_has(5), "no more");
     }
 
     function _has(uint256 i) private view returns (bool) {

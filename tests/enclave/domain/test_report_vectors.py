@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from enclave.domain.errors import ProtocolError
 from enclave.domain.report import (
     Entry,
     Report,
@@ -51,6 +52,25 @@ def test_report_of_the_vector_is_read_and_written_byte_for_byte(case: dict[str, 
     assert signed.report == _report(case)
     assert signed.mask == sum(1 << position for position in case["positions"])
     assert encode_report(signed) == raw
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_changed_byte_of_the_vector_is_refused_or_another_report(case: dict[str, Any]) -> None:
+    raw = _unhex(case["report"])
+    domain = domain_separator(case["chainId"], _unhex(case["hub"]))
+    right = decode_report(raw)
+    seen = {(report_digest(right.report, domain), right.mask, right.signatures)}
+    for place in range(len(raw)):
+        mutant = bytearray(raw)
+        mutant[place] ^= 1 << place % 8
+        try:
+            signed = decode_report(bytes(mutant))
+        except ProtocolError:
+            continue
+        assert encode_report(signed) == mutant
+        seen_now = (report_digest(signed.report, domain), signed.mask, signed.signatures)
+        assert seen_now not in seen
+        seen.add(seen_now)
 
 
 def test_vector_file_is_what_its_generator_writes() -> None:
