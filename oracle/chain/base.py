@@ -136,13 +136,54 @@ class HubStatus:
 
     Attributes:
         signatures: Seats that must sign.
+        vendors: Different hardware vendors that must be among them.
         max_age_s: How far `observedAt` may lie behind the block.
         is_live: Whether it takes reports at all.
     """
 
     signatures: int
+    vendors: int
     max_age_s: int
     is_live: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SeatedSigner:
+    """A signer that may sign for a seat.
+
+    Attributes:
+        position: Bit in a report's mask: twice the seat's number, or one more.
+        signer: Address, 20 bytes.
+        operator: Whose seat it is.
+        expires_at: First moment at which its signature counts no longer, seconds since the epoch.
+        vendor: Hardware vendor's number; 0 is an unknown one, which adds no diversity.
+        tier: How its evidence was checked; larger is weaker.
+    """
+
+    position: int
+    signer: bytes
+    operator: str
+    expires_at: int
+    vendor: int
+    tier: int
+
+    @property
+    def seat(self) -> int:
+        """The seat's number; a seat counts once in a report."""
+        return self.position // 2
+
+
+@dataclass(frozen=True, slots=True)
+class Seats:
+    """Who may sign for a hub.
+
+    Attributes:
+        operators: By seat number; `None` where the seat is free.
+        signers: Whose signatures the hub takes after its next rebuild, by position.
+    """
+
+    operators: tuple[str | None, ...]
+    signers: tuple[SeatedSigner, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +228,10 @@ class Chain(Protocol):
 
     async def seat(self, operator: str) -> Seat:
         """The operator's seat; `CallReverted` if it has none."""
+        ...
+
+    async def seats(self) -> Seats:
+        """All seats, and the valid signers in them that are strong enough for the hub."""
         ...
 
     async def needs_rebuild(self) -> bool:

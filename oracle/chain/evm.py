@@ -1,6 +1,6 @@
 """The contracts on an EVM chain: typed reads, and the calls that change them."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from enclave.domain.errors import ChainError
@@ -15,6 +15,8 @@ from oracle.chain.base import (
     Registration,
     Round,
     Seat,
+    SeatedSigner,
+    Seats,
     SignerStatus,
 )
 from oracle.chain.rpc import Rpc, RpcRefused, hex_bytes, quantity
@@ -74,7 +76,7 @@ class EvmChain:
         """What the hub wants of a report."""
         config = await self._read(self._hub, "config")
         is_live = await self._read(self._hub, "isLive")
-        return HubStatus(config["m"], config["maxAge_s"], is_live)
+        return HubStatus(config["m"], config["d"], config["maxAge_s"], is_live)
 
     async def signer(self, address: bytes) -> SignerStatus:
         """What the registry says of a signer."""
@@ -95,6 +97,14 @@ class EvmChain:
         seat = (await self._read(self._signers, "seats"))[number]
         signers = (_signer_or_none(seat["signer0"]), _signer_or_none(seat["signer1"]))
         return Seat(number, signers, seat["newest"], seat["takenAt"])
+
+    async def seats(self) -> Seats:
+        """All seats, and the valid signers in them that are strong enough for the hub."""
+        min_tier = (await self._read(self._hub, "config"))["minTier"]
+        seats = await self._read(self._signers, "seats")
+        entries = await self._read(self._signers, "entries")
+        operators = tuple(_signer_or_none(seat["operator"]) for seat in seats)
+        return Seats(operators, tuple(_seated(operators, entries, min_tier)))
 
     async def needs_rebuild(self) -> bool:
         """Whether a rebuild would change the hub's table."""
@@ -227,6 +237,25 @@ def _call(
 
 def _signer_or_none(address: str) -> str | None:
     return None if address == _ZERO else checksum_address(address)
+
+
+def _seated(
+    operators: Sequence[str | None], entries: Sequence[Mapping[str, Any]], min_tier: int
+) -> Iterator[SeatedSigner]:
+    """The signers of `SignerSet.entries()` that the hub's table would hold."""
+    for position, entry in enumerate(entries):
+        # A seat may have come between the two answers; its signers come with the next look.
+        operator = operators[position // 2] if position // 2 < len(operators) else None
+        if operator is None or entry["signer"] == _ZERO or entry["tier"] > min_tier:
+            continue
+        yield SeatedSigner(
+            position=position,
+            signer=bytes.fromhex(entry["signer"][2:]),
+            operator=operator,
+            expires_at=entry["expiresAt"],
+            vendor=entry["vendor"],
+            tier=entry["tier"],
+        )
 
 
 def parse_block(value: Any) -> Block:

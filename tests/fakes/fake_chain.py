@@ -3,7 +3,9 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from enclave.domain.report import decode_report
+from cryptography.x509 import load_der_x509_certificate
+
+from enclave.domain.report import decode_report, keccak256
 from oracle.chain.base import (
     Block,
     Call,
@@ -14,6 +16,7 @@ from oracle.chain.base import (
     Registration,
     Round,
     Seat,
+    Seats,
     SignerStatus,
 )
 from oracle.config import checksum_address
@@ -32,6 +35,7 @@ class FakeChain:
         seated: The operator's seat; `None` if it has none.
         is_stale: Whether a rebuild would change the hub.
         life_s: Life of a new registration.
+        others: What `seats` answers.
         cached: Certificates that the verifier holds.
     """
 
@@ -42,6 +46,8 @@ class FakeChain:
     is_stale: bool = False
     is_live: bool = True
     signatures: int = 1
+    vendors: int = 1
+    others: Seats = field(default_factory=lambda: Seats((), ()))
     life_s: int = 86_400
     cached: set[bytes] = field(default_factory=set)
     feeds: tuple[bytes, ...] = ()
@@ -64,7 +70,10 @@ class FakeChain:
         return {index: self.stored[index] for index in indexes if index in self.stored}
 
     async def hub(self) -> HubStatus:
-        return HubStatus(self.signatures, 60, self.is_live)
+        return HubStatus(self.signatures, self.vendors, 60, self.is_live)
+
+    async def seats(self) -> Seats:
+        return self.others
 
     async def signer(self, address: bytes) -> SignerStatus:
         return self.signers.get(address, UNKNOWN)
@@ -83,10 +92,10 @@ class FakeChain:
         return pck_id in self.cached, ca_id in self.cached
 
     def cache_ca(self, certificate: bytes) -> Call:
-        return Call("cache_ca", NOBODY, certificate)
+        return Call("cache_ca", NOBODY, _certificate_id(certificate))
 
     def cache_pck(self, certificate: bytes, ca_id: bytes) -> Call:
-        return Call("cache_pck", NOBODY, ca_id)
+        return Call("cache_pck", NOBODY, _certificate_id(certificate))
 
     def register(self, registration: Registration) -> Call:
         self.registrations.append(registration)
@@ -110,10 +119,16 @@ class FakeChain:
 
 @dataclass
 class FakeSubmitter:
-    """Plays `Submitter`; refuses a purpose as often as `refusals` has reasons for it."""
+    """Plays `Submitter`.
+
+    Attributes:
+        refusals: Purpose -> what it raises instead, one after the other.
+        overtaken: Purpose -> with what it fails because another node did the same just before.
+    """
 
     chain: FakeChain
     refusals: dict[str, list[Exception]] = field(default_factory=dict)
+    overtaken: dict[str, CallReverted] = field(default_factory=dict)
     sent: list[str] = field(default_factory=list)
     reports: list[bytes] = field(default_factory=list)
     skips: set[int] = field(default_factory=set)
@@ -124,7 +139,16 @@ class FakeSubmitter:
         reasons = self.refusals.get(call.purpose, [])
         if reasons:
             raise reasons.pop(0)
+        self._carry_out(call)
+        if call.purpose in self.overtaken:
+            raise self.overtaken.pop(call.purpose)
+        logs = self._logs(call.data) if call.purpose == "submit" else ()
+        return Receipt(b"\x07" * 32, 11, True, 84_000, 10**9, logs)
+
+    def _carry_out(self, call: Call) -> None:
         match call.purpose:
+            case "cache_ca" | "cache_pck":
+                self.chain.cached.add(call.data)
             case "register":
                 self._register(call.data)
             case "take":
@@ -135,8 +159,6 @@ class FakeSubmitter:
                 self.chain.is_stale, self.chain.is_live = False, True
             case "submit":
                 self.reports.append(call.data)
-        logs = self._logs(call.data) if call.purpose == "submit" else ()
-        return Receipt(b"\x07" * 32, 11, True, 84_000, 10**9, logs)
 
     def _register(self, signer: bytes) -> None:
         expires_at = self.chain.now + self.chain.life_s
@@ -164,3 +186,8 @@ class FakeSubmitter:
         entries = decode_report(report).report.entries
         kept = [entry for entry in entries if entry.index not in self.skips]
         return tuple(Log(str(entry.index), (), b"") for entry in kept)
+
+
+def _certificate_id(der: bytes) -> bytes:
+    """How the contracts name a certificate."""
+    return keccak256(load_der_x509_certificate(der).tbs_certificate_bytes)

@@ -10,7 +10,15 @@ from eth_abi.abi import encode
 from enclave.domain.errors import ChainError
 from enclave.domain.report import Entry, encode_entries, keccak256
 from oracle.chain.abi_codec import load_abi
-from oracle.chain.base import CallReverted, Log, Receipt, Registration, Seat
+from oracle.chain.base import (
+    CallReverted,
+    Log,
+    Receipt,
+    Registration,
+    Seat,
+    SeatedSigner,
+    Seats,
+)
 from oracle.chain.evm import EvmChain, parse_block, parse_receipt
 from oracle.chain.rpc import Rpc, RpcRefused
 from oracle.config import checksum_address
@@ -103,11 +111,41 @@ async def test_an_error_without_revert_data_is_passed_on() -> None:
 
 async def test_the_hub_says_what_it_wants() -> None:
     chain, _ = _chain(
-        hub_config=encode(["(uint8,uint8,uint8,uint32,uint32)"], [(2, 1, 4, 60, 5)]),
+        hub_config=encode(["(uint8,uint8,uint8,uint32,uint32)"], [(3, 2, 4, 60, 5)]),
         hub_isLive=encode(["bool"], [True]),
     )
     hub = await chain.hub()
-    assert (hub.signatures, hub.max_age_s, hub.is_live) == (2, 60, True)
+    assert (hub.signatures, hub.vendors, hub.max_age_s, hub.is_live) == (3, 2, 60, True)
+
+
+async def test_the_seats_say_whose_signatures_the_hub_takes() -> None:
+    other, nobody = checksum_address("0x" + "22" * 20), (ZERO, 0, 0, 0)
+    entries = [(other, 9_000, 1, 3), nobody, nobody, (WHO, 8_000, 2, 1), nobody, nobody]
+    chain, rpc = _chain(
+        hub_config=encode(["(uint8,uint8,uint8,uint32,uint32)"], [(3, 2, 3, 60, 5)]),
+        signers_seats=encode(
+            ["(address,address,address,uint8,uint64)[]"],
+            [[(WHO, other, ZERO, 0, 7), (other, ZERO, WHO, 1, 7), (ZERO, ZERO, ZERO, 0, 0)]],
+        ),
+        signers_entries=encode(["(address,uint64,uint8,uint8)[]"], [entries]),
+    )
+    seats = await chain.seats()
+    first = SeatedSigner(0, b"\x22" * 20, WHO, 9_000, 1, 3)
+    second = SeatedSigner(3, b"\x11" * 20, other, 8_000, 2, 1)
+    assert seats == Seats((WHO, other, None), (first, second))
+    assert [one.seat for one in seats.signers] == [0, 1]
+    config = encode(["(uint8,uint8,uint8,uint32,uint32)"], [(3, 2, 2, 60, 5)])
+    rpc.answers[(HUB, "config")] = config
+    assert (await chain.seats()).signers == (second,)
+
+
+async def test_a_seat_that_came_between_two_answers_is_left_for_the_next_look() -> None:
+    chain, _ = _chain(
+        hub_config=encode(["(uint8,uint8,uint8,uint32,uint32)"], [(1, 1, 4, 60, 5)]),
+        signers_seats=encode(["(address,address,address,uint8,uint64)[]"], [[]]),
+        signers_entries=encode(["(address,uint64,uint8,uint8)[]"], [[(WHO, 9_000, 1, 1)] * 2]),
+    )
+    assert await chain.seats() == Seats((), ())
 
 
 async def test_what_the_registry_says_of_a_signer() -> None:
