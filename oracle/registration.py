@@ -3,6 +3,7 @@
 Every step first asks whether it is needed, so it can be repeated after any interruption.
 """
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -12,14 +13,21 @@ from enclave.domain import wire
 from enclave.domain.errors import AppraisalFailed, AttestationError, ChainError
 from enclave.domain.evidence import RegistrationContext, report_data
 from oracle.attestation.codecs.dcap import DcapQuote, split_quote
-from oracle.chain.base import CallReverted, Chain, Registration, Seat, SignerStatus, Submitter
+from oracle.chain.base import (
+    Call,
+    CallReverted,
+    Chain,
+    Registration,
+    Seat,
+    SignerStatus,
+    Submitter,
+)
 from oracle.config import checksum_address
 
 log = structlog.get_logger(__name__)
 
 TOO_SOON = "SignerSet_TooSoon"
 NO_SEAT = "SignerSet_NoSeat"
-NOTHING_TO_REBUILD = "FeedHub_NothingToRebuild"
 
 
 class SignerRevoked(AttestationError):
@@ -129,12 +137,26 @@ class Registrar:
 
     async def _rebuild(self) -> None:
         """Rebuild the hub; another operator may have been quicker."""
-        try:
-            await self._submitter.send(self._chain.rebuild())
-        except CallReverted as error:
-            if error.name != NOTHING_TO_REBUILD:
-                raise
+
+        async def is_done() -> bool:
+            return not await self._chain.needs_rebuild()
+
+        await self._send(self._chain.rebuild(), is_done)
         log.info("hub_rebuilt")
+
+    async def _send(self, call: Call, is_done: Callable[[], Awaitable[bool]]) -> None:
+        """Send a call; one that fails because somebody else has done it already has not failed.
+
+        Args:
+            call: What anybody may do, and so do the nodes of other operators.
+            is_done: Looks at the chain.
+        """
+        try:
+            await self._submitter.send(call)
+        except CallReverted as error:
+            if not await is_done():
+                raise
+            log.info("done_by_another", purpose=call.purpose, seen=str(error))
 
     async def _register(self, identity: Identity, attester: Attester) -> None:
         context = await self._context()
@@ -196,9 +218,13 @@ class Registrar:
         has_pck, has_ca = await self._chain.is_cached(quote.pck.id, quote.ca.id)
         if has_pck:
             return
+
+        async def has(place: int) -> bool:
+            return (await self._chain.is_cached(quote.pck.id, quote.ca.id))[place]
+
         if not has_ca:
-            await self._submitter.send(self._chain.cache_ca(quote.ca.der))
-        await self._submitter.send(self._chain.cache_pck(quote.pck.der, quote.ca.id))
+            await self._send(self._chain.cache_ca(quote.ca.der), lambda: has(1))
+        await self._send(self._chain.cache_pck(quote.pck.der, quote.ca.id), lambda: has(0))
         log.info("certificates_cached", pck="0x" + quote.pck.id.hex())
 
     async def _seat(self) -> Seat:

@@ -245,12 +245,27 @@ async def test_a_hub_that_someone_cleared_is_rebuilt(world: World) -> None:
     assert world.submitter.sent == ["rebuild"]
 
 
-async def test_a_hub_that_another_operator_rebuilt_first_is_as_good(world: World) -> None:
-    late = CallReverted("rebuild refused", name="FeedHub_NothingToRebuild")
-    world.submitter.refusals["rebuild"] = [late]
+@pytest.mark.parametrize(
+    ("purpose", "name"),
+    [
+        ("rebuild", "FeedHub_NothingToRebuild"),
+        ("rebuild", ""),
+        ("cache_ca", "Some_AlreadyThere"),
+        ("cache_pck", "Some_AlreadyThere"),
+    ],
+)
+async def test_what_another_node_did_first_is_as_good(
+    world: World, purpose: str, name: str
+) -> None:
+    world.submitter.overtaken[purpose] = CallReverted("too late", name=name)
     assert (await world.registrar.ensure(ME, world.enclave)).position == 7
-    world.chain.is_stale = True
-    world.submitter.refusals["rebuild"] = [CallReverted("no", name="FeedHub_BadSignerSet")]
+    assert world.submitter.overtaken == {}
+    assert not world.chain.is_stale
+
+
+@pytest.mark.parametrize("purpose", ["rebuild", "cache_ca", "cache_pck"])
+async def test_what_nobody_did_and_is_refused_is_a_failure(world: World, purpose: str) -> None:
+    world.submitter.refusals[purpose] = [CallReverted("no", name="FeedHub_BadSignerSet")]
     with pytest.raises(CallReverted, match="no"):
         await world.registrar.ensure(ME, world.enclave)
 
