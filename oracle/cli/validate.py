@@ -49,6 +49,8 @@ def _feed(feed: Feed) -> dict[str, Any]:
 
 def _print(view: dict[str, Any]) -> None:
     for section, values in view["config"].items():
+        if values is None:
+            continue
         typer.echo(f"[{section}]")
         for key, value in values.items():
             typer.echo(f"  {key} = {json.dumps(value)}")

@@ -13,11 +13,20 @@ from oracle.config.loading import (
     network_names,
     read_private_file,
 )
-from oracle.config.schema import GWEI, Config, checksum_address
+from oracle.config.schema import (
+    GWEI,
+    Config,
+    PeerConfig,
+    QuorumConfig,
+    checksum_address,
+    split_listen,
+)
 
 __all__ = [
     "GWEI",
     "Config",
+    "PeerConfig",
+    "QuorumConfig",
     "build_config",
     "checksum_address",
     "config_hash",
@@ -26,4 +35,5 @@ __all__ = [
     "masked",
     "network_names",
     "read_private_file",
+    "split_listen",
 ]

@@ -6,7 +6,8 @@ import json
 import re
 import stat
 import tomllib
-from collections.abc import Mapping
+import typing
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from importlib import resources
 from pathlib import Path
@@ -16,7 +17,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ValidationError
 
 from enclave.domain.errors import ConfigError
-from oracle.config.schema import Config
+from oracle.config.schema import Config, QuorumConfig
 
 _ASSIGNMENT = re.compile(r"\s*([A-Za-z0-9_.\"'-]+)\s*=")
 _TABLE = re.compile(r"\s*\[\[?\s*([A-Za-z0-9_.\"'-]+)\s*\]\]?")
@@ -101,7 +102,7 @@ def _with_network(values: Mapping[str, Any]) -> dict[str, Any]:
 def _fault(loc: tuple[int | str, ...], message: str, kind: str, source: str, text: str) -> str:
     """One line about one fault."""
     keys = [str(part) for part in loc if isinstance(part, str)]
-    where = f"{source}:{_line_of(text, keys)}" if text else source
+    where = f"{source}:{_line_of(text, loc)}" if text else source
     name = ".".join(keys)
     if kind == "extra_forbidden":
         near = difflib.get_close_matches(keys[-1], _known_keys(keys[:-1]), 1, 0.5)
@@ -116,32 +117,45 @@ def _known_keys(section: list[str]) -> list[str]:
     model: type[BaseModel] = Config
     for name in section:
         field = model.model_fields.get(name)
-        if field is None or not isinstance(field.annotation, type):
+        inner = None if field is None else _model_in(field.annotation)
+        if inner is None:
             return []
-        if not issubclass(field.annotation, BaseModel):
-            return []
-        model = field.annotation
+        model = inner
     return [field.alias or name for name, field in model.model_fields.items()]
 
 
-def _line_of(text: str, keys: list[str]) -> int:
-    """Line of a key, or of its section, or 1; for messages only."""
-    table: list[str] = []
-    best = 1
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """The section in `Section`, `Section | None` or `tuple[Section, ...]`."""
+    for kind in (annotation, *typing.get_args(annotation)):
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            return kind
+    return None
+
+
+def _line_of(text: str, loc: Sequence[int | str]) -> int:
+    """Line of a key, or of its section, or 1; for messages only.
+
+    Args:
+        text: The file.
+        loc: Names, and numbers from 0 for the places in an array of tables.
+    """
+    seen: dict[str, int] = {}
+    table: list[int | str] = []
+    best, known = 1, 0
     for number, line in enumerate(text.splitlines(), 1):
-        header = _TABLE.match(line)
-        assignment = _ASSIGNMENT.match(line)
+        header, assignment = _TABLE.match(line), _ASSIGNMENT.match(line)
         if header:
-            table = _split_key(header[1])
+            table = [*_split_key(header[1])]
+            if line.lstrip().startswith("[["):
+                seen[header[1]] = seen.get(header[1], -1) + 1
+                table.append(seen[header[1]])
             here = table
         elif assignment:
-            here = table + _split_key(assignment[1])
+            here = [*table, *_split_key(assignment[1])]
         else:
             continue
-        if here == keys[: len(here)] and here:
-            best = number
-            if here == keys:
-                break
+        if len(here) > known and here == list(loc[: len(here)]):
+            best, known = number, len(here)
     return best
 
 
@@ -160,6 +174,8 @@ def _absolute(config: Config, base: Path) -> Config:
                 changed[name] = base / value
             elif isinstance(value, tuple) and value and isinstance(value[0], Path):
                 changed[name] = tuple(base / item for item in value)
+            elif isinstance(value, tuple) and value and isinstance(value[0], BaseModel):
+                changed[name] = tuple(item.model_copy(update=fix(item)) for item in value)
             elif isinstance(value, BaseModel):
                 changed[name] = value.model_copy(update=fix(value))
         return changed
@@ -179,6 +195,18 @@ def _check(config: Config, source: str) -> None:
         raise ConfigError(
             f"{source}: enclave.runtime_dir gives socket paths of {longest} bytes, wanted <= 107"
         )
+    if config.quorum is not None:
+        _check_quorum(config.quorum, has_key=keys.keystore is not None, source=source)
+
+
+def _check_quorum(quorum: QuorumConfig, *, has_key: bool, source: str) -> None:
+    if not has_key:
+        raise ConfigError(f"{source}: quorum needs keys.keystore: peers know a node by its seat")
+    for name in ("operator", "url"):
+        values = [getattr(peer, name) for peer in quorum.peers]
+        twice = next((value for value in values if values.count(value) > 1), None)
+        if twice is not None:
+            raise ConfigError(f"{source}: quorum.peers names the {name} {twice} twice")
 
 
 def read_private_file(path: Path) -> bytes:

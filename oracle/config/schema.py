@@ -63,11 +63,37 @@ def _rpc_url(text: str) -> str:
     return text
 
 
+def _peer_url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme != "https" or not parts.hostname or parts.username is not None:
+        raise ValueError("wanted https://HOST:PORT")
+    if parts.path.strip("/") or parts.query or parts.fragment:
+        raise ValueError("wanted https://HOST:PORT without a path")
+    return f"https://{parts.netloc}"
+
+
+def _listen(text: str) -> str:
+    host, port = split_listen(text)
+    if not host or not 0 <= port <= 65_535:
+        raise ValueError("wanted HOST:PORT, such as 0.0.0.0:8443 or [::]:8443")
+    return text
+
+
+def split_listen(text: str) -> tuple[str, int]:
+    """Host without brackets and port of `HOST:PORT`; an empty host and -1 for anything else."""
+    host, _, port = text.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]") if host.startswith("[") else host
+    is_port = port.isascii() and port.isdigit() and len(port) <= 5
+    return (host, int(port)) if host and is_port else ("", -1)
+
+
 Address = Annotated[str, AfterValidator(checksum_address)]
 Wei = Annotated[int, BeforeValidator(_wei)]
 Seconds = Annotated[float, BeforeValidator(_seconds), Field(gt=0, le=86_400)]
 FilePath = Annotated[Path, BeforeValidator(_path)]
 RpcUrl = Annotated[str, AfterValidator(_rpc_url)]
+PeerUrl = Annotated[str, AfterValidator(_peer_url)]
+Listen = Annotated[str, AfterValidator(_listen)]
 Strings = Annotated[
     tuple[str, ...], BeforeValidator(lambda v: tuple(v) if isinstance(v, list) else v)
 ]
@@ -171,6 +197,46 @@ class DaemonConfig(_Section):
     restart_max_s: Seconds = 60.0
 
 
+class PeerConfig(_Section):
+    """Another operator's node.
+
+    Attributes:
+        operator: Whose seat it is; how this node knows the peer on-chain.
+        url: Where it listens, `https://HOST:PORT`.
+        certificate: PEM; the only one that is accepted from and for this peer.
+    """
+
+    operator: Address
+    url: PeerUrl
+    certificate: FilePath
+
+
+class QuorumConfig(_Section):
+    """How nodes of several operators make one report; only for hubs that want m > 1 signatures.
+
+    Attributes:
+        listen: Where peers reach this node, `HOST:PORT`.
+        certificate: PEM, shown to peers and pinned by them.
+        private_key: PEM of its key, mode 0600.
+        lead_s: How long one node leads before the next.
+        takeover_s: How long a due feed waits for each node before this one in the order.
+        timeout_s: Limit of one answer of one peer.
+        peers: The other nodes.
+    """
+
+    listen: Listen
+    certificate: FilePath
+    private_key: FilePath
+    lead_s: Annotated[Seconds, Field(ge=1)] = 15.0
+    takeover_s: Annotated[Seconds, Field(ge=0.5)] = 5.0
+    timeout_s: Annotated[Seconds, Field(ge=0.1, le=10)] = 2.0
+    peers: Annotated[
+        tuple[PeerConfig, ...],
+        BeforeValidator(lambda v: tuple(v) if isinstance(v, list) else v),
+        Field(min_length=1, max_length=31),
+    ]
+
+
 class HttpConfig(_Section):
     """`/live`, `/ready`, `/metrics`; port 0 takes a free one."""
 
@@ -215,6 +281,7 @@ class Config(_Section):
     enclave: EnclaveConfig = EnclaveConfig()
     feeds: FeedsConfig = FeedsConfig()
     daemon: DaemonConfig = DaemonConfig()
+    quorum: QuorumConfig | None = None
     http: HttpConfig = HttpConfig()
     gas: GasConfig = GasConfig()
     store: StoreConfig = StoreConfig()

@@ -17,6 +17,7 @@ from oracle.config import (
     masked,
     network_names,
     read_private_file,
+    split_listen,
 )
 
 ADDRESS = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
@@ -190,3 +191,88 @@ def test_a_key_file_that_others_can_read_is_refused(tmp_path: Path, mode: int) -
 def test_a_missing_key_file_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be read"):
         read_private_file(tmp_path / "none")
+
+
+PEERS = f"""\
+[keys]
+keystore = "keystore.json"
+password_file = "password"
+[quorum]
+listen = "[::]:8443"
+certificate = "tls/node.pem"
+private_key = "tls/node.key"
+[[quorum.peers]]
+operator = "0x{"11" * 20}"
+url = "https://one.example:8443/"
+certificate = "tls/one.pem"
+[[quorum.peers]]
+operator = "0x{"22" * 20}"
+url = "https://two.example"
+certificate = "tls/two.pem"
+"""
+
+
+def test_peers_are_read_with_paths_relative_to_the_file(tmp_path: Path) -> None:
+    quorum = load_config(_write(tmp_path, GOOD + PEERS)).quorum
+    assert quorum is not None
+    assert (quorum.lead_s, quorum.takeover_s, quorum.timeout_s) == (15, 5, 2)
+    assert quorum.private_key == tmp_path / "tls/node.key"
+    assert [peer.url for peer in quorum.peers] == [
+        "https://one.example:8443",
+        "https://two.example",
+    ]
+    assert quorum.peers[1].certificate == tmp_path / "tls/two.pem"
+
+
+def test_without_the_section_there_is_no_quorum(tmp_path: Path) -> None:
+    assert load_config(_write(tmp_path, GOOD)).quorum is None
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "fault"),
+    [
+        ("[::]:8443", "8443", "oracle.toml:14: quorum.listen: wanted HOST:PORT"),
+        ("[::]:8443", "a:65536", "oracle.toml:14: quorum.listen: wanted HOST:PORT"),
+        ("https://two", "http://two", "oracle.toml:23: quorum.peers.url: wanted https://HOST:PO"),
+        ("https://two", "https://u:p@two", "oracle.toml:23: quorum.peers.url: wanted https://"),
+        ("two.example", "two.example/v1", "oracle.toml:23: quorum.peers.url: wanted https://HO"),
+        ("22" * 20, "22", "oracle.toml:22: quorum.peers.operator: '0x22' is not an address"),
+        (
+            'certificate = "tls/two.pem"',
+            'certificat = "tls/two.pem"',
+            "oracle.toml:24: unknown key quorum.peers.certificat; did you mean 'certificate'?",
+        ),
+        ("listen =", "lisen =", "oracle.toml:14: unknown key quorum.lisen; did you mean 'listen'"),
+        ("22" * 20, "11" * 20, f"quorum.peers names the operator 0x{'11' * 20} twice"),
+        ("two.example", "one.example:8443", "names the url https://one.example:8443 twice"),
+        ("[quorum]", "[quorum]\ntimeout_s = 11", "oracle.toml:14: quorum.timeout_s: "),
+    ],
+)
+def test_a_fault_in_the_quorum_is_found_where_it_is(
+    tmp_path: Path, old: str, new: str, fault: str
+) -> None:
+    assert fault in _fault(tmp_path, GOOD + PEERS.replace(old, new))
+
+
+def test_a_quorum_needs_peers_and_the_operators_key(tmp_path: Path) -> None:
+    alone = PEERS[: PEERS.index("[[")]
+    assert "quorum.peers is missing" in _fault(tmp_path, GOOD + alone)
+    keyless = PEERS[PEERS.index("[quorum]") :]
+    fault = _fault(tmp_path, GOOD + keyless)
+    assert "quorum needs keys.keystore: peers know a node by its seat" in fault
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("0.0.0.0:8443", ("0.0.0.0", 8_443)),
+        ("[::1]:0", ("::1", 0)),
+        ("host:80", ("host", 80)),
+        ("8443", ("", -1)),
+        (":8443", ("", -1)),
+        ("host:", ("", -1)),
+        ("host:8x", ("", -1)),
+    ],
+)
+def test_where_to_listen_is_split(text: str, parts: tuple[str, int]) -> None:
+    assert split_listen(text) == parts
