@@ -20,6 +20,8 @@ DEADLINES_S = {
     "load": 10.0,
     "round": 20.0,
     "sign": 5.0,
+    "observe": 5.0,
+    "cosign": 5.0,
     "health": 5.0,
     "shutdown": 2.0,
 }
@@ -114,6 +116,14 @@ class EnclaveClient:
     async def sign(self, request: wire.Sign) -> wire.SignResult:
         """Have the last round signed for one hub."""
         return await self._call("sign", request, wire.SignResult)
+
+    async def observe(self, request: wire.Observe) -> wire.SignedObservation:
+        """Get a signed observation of a hub's feeds, of the held round."""
+        return await self._call("observe", request, wire.SignedObservation)
+
+    async def cosign(self, request: wire.Cosign) -> wire.CosignResult:
+        """Have signed what the observations of several enclaves combine to, or refused by feed."""
+        return await self._call("cosign", request, wire.CosignResult)
 
     async def health(self) -> wire.HealthResult:
         """Counters of the enclave."""
