@@ -35,6 +35,7 @@ COMMANDS = {
     "doctor": _Entry("doctor", "doctor", "Check everything the node needs; say how to mend it."),
     "status": _Entry("status", "status", "How the running node is doing."),
     "feeds": _Entry("feeds", "app", "Feed definitions: hash them, show them."),
+    "quorum": _Entry("quorum", "app", "Nodes that make reports together: certificates."),
     "demo": _Entry("demo", "demo", "The whole main job on this machine, with emulated hardware."),
 }
 

@@ -73,6 +73,62 @@ class SignerState:
 
 
 @dataclass(slots=True)
+class PeerState:
+    """How another operator's node is doing, as seen from here.
+
+    Attributes:
+        operator: Whose seat it is.
+        url: Where it is asked.
+        calls: Requests to it.
+        failures: Of them, those without a usable answer.
+        failure: What it did at the last request; empty if it answered well.
+        answered_at: Loop time of its last good answer; 0 without one.
+        answer_s: How long that took.
+        served: Requests of it that this node answered.
+        refused: Requests of it that this node refused.
+    """
+
+    operator: str
+    url: str
+    calls: int = 0
+    failures: int = 0
+    failure: str = ""
+    answered_at: float = 0.0
+    answer_s: float = 0.0
+    served: int = 0
+    refused: int = 0
+
+
+@dataclass(slots=True)
+class QuorumState:
+    """How nodes make reports together; only where peers are configured.
+
+    Attributes:
+        peers: By operator, in the order of the configuration.
+        signatures: That the hub wants; 0 before it was asked.
+        vendors: Different hardware vendors that it wants among them.
+        leader: Operator whose turn it is; empty while nobody has a seat.
+        rank: Nodes before this one in the order now; `None` without a seat.
+        collected: Reports for which this node, leading, got enough signatures.
+        missed: Attempts for which it did not.
+        taken_over: Reports that it led out of turn.
+        retried: Reports that were asked for again without the feeds that were refused.
+        cosigned: Reports that it signed for others.
+    """
+
+    peers: dict[str, PeerState] = field(default_factory=dict)
+    signatures: int = 0
+    vendors: int = 0
+    leader: str = ""
+    rank: int | None = None
+    collected: int = 0
+    missed: int = 0
+    taken_over: int = 0
+    retried: int = 0
+    cosigned: int = 0
+
+
+@dataclass(slots=True)
 class NodeState:
     """The whole node.
 
@@ -89,9 +145,11 @@ class NodeState:
         round_at: Loop time of its end.
         reports_landed: Transactions that stored answers.
         reports_refused: Reports that the hub refused, before or after they were sent.
+        reports_overtaken: Reports that came too late, because another one had landed.
         balance_wei: Of the submitter, when last asked.
         is_accepted: The hub takes this signer's reports.
         counters: Name -> reads a counter of a part of the node; see `metrics`.
+        quorum: `None` unless peers are configured.
     """
 
     started_at: int
@@ -106,9 +164,11 @@ class NodeState:
     round_at: float = 0.0
     reports_landed: int = 0
     reports_refused: int = 0
+    reports_overtaken: int = 0
     balance_wei: int | None = None
     is_accepted: bool = False
     counters: dict[str, Callable[[], float]] = field(default_factory=dict)
+    quorum: QuorumState | None = None
 
     def unready(self, now: float, *, round_limit_s: float) -> list[str]:
         """Why the node is not ready; empty if it can sign and is accepted on-chain.
