@@ -63,12 +63,21 @@ class EnclaveLaunch:
 
 @dataclass(frozen=True, slots=True)
 class Enclave:
-    """A running enclave that has said hello."""
+    """A running enclave that has said hello.
+
+    Attributes:
+        client: The first connection to it.
+        hello: What it said.
+        pid: Of its outermost process.
+        is_sandboxed: Whether that is bubblewrap.
+        address: Where it listens, for further connections.
+    """
 
     client: EnclaveClient
     hello: wire.HelloResult
     pid: int
     is_sandboxed: bool
+    address: str
 
 
 def enclave_command(launch: EnclaveLaunch) -> list[str]:
@@ -221,7 +230,7 @@ async def run_enclave(
             version=hello.version,
             sandboxed=bool(prefix),
         )
-        yield Enclave(client, hello, transport.get_pid(), bool(prefix))
+        yield Enclave(client, hello, transport.get_pid(), bool(prefix), f"unix:{listen}")
     finally:
         await _stop(transport, output, client, stop_s)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import structlog
 
 from enclave.domain.errors import ChainError
-from oracle.chain.base import Chain, HubStatus
+from oracle.chain.base import Chain, HubStatus, Seats
 from oracle.daemon.problems import Problems
 from oracle.scheduler import Landed
 from oracle.telemetry.state import NodeState
@@ -17,12 +17,13 @@ REFRESH_S = 15.0
 
 
 class ChainView:
-    """Feed list, hub status and landed answers.
+    """Feed list, hub status, landed answers, and who else may sign.
 
     Attributes:
         feed_list: The hub's list, in order of index.
         hub: What it wants of a report; `None` before the first answer.
         landed: Feed id -> the hub's answer.
+        seats: Of the signer set; empty unless they are asked for.
     """
 
     def __init__(
@@ -34,6 +35,8 @@ class ChainView:
         account: str,
         low_balance_wei: int,
         retry_s: float = 1.0,
+        refresh_s: float = REFRESH_S,
+        has_peers: bool = False,
     ) -> None:
         """Set up; nothing is asked yet.
 
@@ -44,18 +47,24 @@ class ChainView:
             account: The submitter; empty in a dry run.
             low_balance_wei: Below it there is a notice.
             retry_s: First pause while the chain does not answer.
+            refresh_s: Time between two looks; short where others submit, too.
+            has_peers: Whether to look at the seats of the others.
         """
         self.feed_list: tuple[bytes, ...] = ()
         self.hub: HubStatus | None = None
         self.landed: dict[bytes, Landed] = {}
+        self.seats = Seats((), ())
         self._chain = chain
         self._state = state
         self._problems = problems
         self._account = account
         self._low_balance_wei = low_balance_wei
         self._retry_s = retry_s
+        self._refresh_s = refresh_s
+        self._has_peers = has_peers
         self._version = 0
         self._wanted = asyncio.Event()
+        self._one_at_a_time = asyncio.Lock()
 
     def refresh_soon(self) -> None:
         """Ask the chain again without waiting for the next turn."""
@@ -81,7 +90,7 @@ class ChainView:
             self._problems.clear("chain")
             pause_s = self._retry_s
             try:
-                async with asyncio.timeout(REFRESH_S):
+                async with asyncio.timeout(self._refresh_s):
                     await self._wanted.wait()
             except TimeoutError:
                 continue
@@ -92,16 +101,22 @@ class ChainView:
         Raises:
             ChainError: No endpoint, or contracts that are not what the configuration says.
         """
+        # An earlier look that ends later would bring old rounds back.
+        async with self._one_at_a_time:
+            await self._refresh()
+
+    async def _refresh(self) -> None:
         version = self._version
         feed_list = await self._chain.feed_ids()
         hub = await self._chain.hub()
+        seats = await self._chain.seats() if self._has_peers else self.seats
         indexes = {feed_list.index(f): f for f in self._state.feeds if f in feed_list}
         rounds = {} if self._state.is_dry_run and self.hub else await self._chain.rounds(indexes)
         # A report of ours that landed meanwhile is newer than what was just read.
         if version == self._version and not (self._state.is_dry_run and self.hub):
             found = rounds.items()
             self.landed = {indexes[i]: Landed(r.answer, r.observed_at) for i, r in found}
-        self.feed_list, self.hub = feed_list, hub
+        self.feed_list, self.hub, self.seats = feed_list, hub, seats
         self._note_feeds(indexes)
         await self._note_balance()
 

@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +11,11 @@ import structlog
 
 from enclave import domain
 from oracle.config import Config, config_hash
-from oracle.daemon.chain_view import ChainView
+from oracle.daemon.chain_view import REFRESH_S, ChainView
 from oracle.daemon.events import EnclaveEnded, Event, Observer
 from oracle.daemon.parts import RELAY_FOLDER, RELAY_NAME, Parts, open_parts
 from oracle.daemon.problems import Problems
+from oracle.daemon.quorum import QuorumNode, open_quorum
 from oracle.daemon.rounds import RoundLoop, Schedule
 from oracle.daemon.session import Standings, load_feeds, note_enclave
 from oracle.daemon.submission import Submission, Target
@@ -43,6 +44,7 @@ class Daemon:
     Attributes:
         state: How it is doing; for views, health and metrics.
         http_port: Where health is served; 0 before it is.
+        quorum_port: Where peers reach this node; 0 before it listens, and without peers.
         enclave_pid: Of the enclave's outermost process; 0 while there is none.
     """
 
@@ -70,6 +72,7 @@ class Daemon:
             feeds={feed.feed_id: _feed_state(feed) for feed in feeds},
         )
         self.http_port = 0
+        self.quorum_port = 0
         self.enclave_pid = 0
         self._config = config
         self._feeds = tuple(feeds)
@@ -107,16 +110,10 @@ class Daemon:
 
     async def _work(self, parts: Parts) -> None:
         """Run all tasks until told to stop; the first unexpected error ends them all."""
-        view = ChainView(
-            parts.chain,
-            self.state,
-            self._problems,
-            account=parts.account,
-            low_balance_wei=self._config.gas.low_balance_wei,
-        )
+        view = self._view(parts)
         running: set[asyncio.Task[None]] = set()
         try:
-            async with asyncio.TaskGroup() as tasks:
+            async with self._peers(parts, view) as quorum, asyncio.TaskGroup() as tasks:
 
                 def spawn(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
                     task = tasks.create_task(work)
@@ -127,7 +124,7 @@ class Daemon:
                 spawn(view.keep_fresh())
                 if parts.submitter is not None:
                     spawn(parts.submitter.resume())
-                spawn(self._supervise(parts, view, spawn))
+                spawn(self._supervise(parts, view, quorum, spawn))
                 await self._stopping.wait()
                 log.info("daemon_stopping")
                 for task in tuple(running):
@@ -135,7 +132,39 @@ class Daemon:
         except BaseExceptionGroup as group:
             raise leading_error(group) from group
 
-    async def _supervise(self, parts: Parts, view: ChainView, spawn: Spawn) -> None:
+    def _view(self, parts: Parts) -> ChainView:
+        has_peers = parts.membership is not None
+        return ChainView(
+            parts.chain,
+            self.state,
+            self._problems,
+            account=parts.account,
+            low_balance_wei=self._config.gas.low_balance_wei,
+            # Where others submit, too, each block may hold a report.
+            refresh_s=min(REFRESH_S, self._config.chain.block_s) if has_peers else REFRESH_S,
+            has_peers=has_peers,
+        )
+
+    @asynccontextmanager
+    async def _peers(self, parts: Parts, view: ChainView) -> AsyncIterator[QuorumNode | None]:
+        """Be reachable for peers, if there are any."""
+        if parts.membership is None:
+            yield None
+            return
+        async with open_quorum(
+            parts.membership,
+            view=view,
+            state=self.state,
+            problems=self._problems,
+            target=self._target,
+            observer=self._observer,
+        ) as quorum:
+            self.quorum_port = quorum.port
+            yield quorum
+
+    async def _supervise(
+        self, parts: Parts, view: ChainView, quorum: QuorumNode | None, spawn: Spawn
+    ) -> None:
         """Keep an enclave running; each has a new key, which is registered anew."""
         submission = self._submission(parts, view)
         loop = asyncio.get_running_loop()
@@ -146,7 +175,7 @@ class Daemon:
                 async with run_enclave(enclave_launch(self._config)) as enclave:
                     self.enclave_pid = enclave.pid
                     self._note_start(enclave)
-                    await self._session(parts, view, enclave, submission, spawn)
+                    await self._session(parts, view, enclave, submission, quorum, spawn)
             except EnclaveLost as error:
                 reason = str(error)
             else:
@@ -176,6 +205,7 @@ class Daemon:
         view: ChainView,
         enclave: Enclave,
         submission: Submission | None,
+        quorum: QuorumNode | None,
         spawn: Spawn,
     ) -> None:
         """One life of an enclave."""
@@ -193,12 +223,14 @@ class Daemon:
             submission=submission,
             standing=lambda: standings.now if standings else None,
             spawn=spawn,
+            quorum=quorum,
         )
         work = [rounds.run(self._config.daemon.poll_s)]
         if standings is not None:
             self._recheck = standings.recheck
             work.append(standings.keep())
-        await run_together(*work)
+        async with quorum.session(enclave) if quorum is not None else nullcontext():
+            await run_together(*work)
 
     def _standings(self, parts: Parts, view: ChainView, enclave: Enclave) -> Standings | None:
         if parts.submitter is None or parts.journal is None:

@@ -5,15 +5,18 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
 
+from enclave.domain.errors import ConfigError
 from oracle.chain.abi_codec import load_abi
 from oracle.chain.evm import EvmChain
 from oracle.chain.keys import SubmitterKey, unlock
 from oracle.chain.rpc import Rpc, open_rpc
 from oracle.chain.transactions import EvmSubmitter, FeePolicy
 from oracle.config import Config, read_private_file
+from oracle.daemon.quorum import Membership
 from oracle.egress_proxy import EgressProxy, RelayStatus
 from oracle.feeds.catalogue import Feed
 from oracle.feeds.endpoints import targets
+from oracle.quorum.certificates import load_identity, load_peers
 from oracle.store import Journal, open_journal
 from oracle.telemetry.state import NodeState
 
@@ -31,6 +34,7 @@ class Parts:
         relay: The enclave's way out.
         journal: `None` in a dry run.
         submitter: `None` in a dry run.
+        membership: Who takes part in making reports; `None` without peers.
     """
 
     rpc: Rpc
@@ -38,6 +42,7 @@ class Parts:
     relay: EgressProxy
     journal: Journal | None
     submitter: EvmSubmitter | None
+    membership: Membership | None
 
     @property
     def account(self) -> str:
@@ -55,10 +60,12 @@ async def open_parts(
     """Open journal, endpoints and relay; the stack closes them.
 
     Raises:
-        ConfigError: A key file is not private, or the keystore cannot be unlocked.
+        ConfigError: A key file is not private, the keystore cannot be unlocked, or a certificate
+            of the quorum cannot be used.
         JournalError: The journal is locked, corrupt, or cannot be written.
     """
     key = await load_key(config)
+    membership = load_membership(config, key)
     journal = None
     if key is not None:
         journal = await stack.enter_async_context(open_journal(config.store.path))
@@ -74,7 +81,7 @@ async def open_parts(
     relay = EgressProxy(folder / RELAY_NAME, allow, resolve)
     await stack.enter_async_context(relay)
     state.counters |= _counters(rpc, relay, submitter)
-    return Parts(rpc, chain, relay, journal, submitter)
+    return Parts(rpc, chain, relay, journal, submitter, membership)
 
 
 def open_config_rpc(config: Config) -> AbstractAsyncContextManager[Rpc]:
@@ -107,6 +114,22 @@ async def load_key(config: Config) -> SubmitterKey | None:
     encrypted, password = read_private_file(keystore), read_private_file(password_file)
     # Deriving the key takes a second by design.
     return await asyncio.to_thread(unlock, encrypted, password)
+
+
+def load_membership(config: Config, key: SubmitterKey | None) -> Membership | None:
+    """Certificates of this node and its peers; `None` if none are configured.
+
+    Raises:
+        ConfigError: A file cannot be used, or a peer is this node.
+    """
+    quorum = config.quorum
+    if quorum is None or key is None:
+        return None
+    own = load_identity(quorum)
+    peers = load_peers(quorum, own.certificate)
+    if any(peer.operator == key.address for peer in peers):
+        raise ConfigError(f"quorum.peers names {key.address}, which is this node's own operator")
+    return Membership(quorum, own, peers, key.address)
 
 
 def fee_policy(config: Config) -> FeePolicy:

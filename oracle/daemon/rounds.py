@@ -14,9 +14,12 @@ from enclave.domain.report import (
     decode_report,
     encode_report,
 )
+from oracle.chain.base import HubStatus
 from oracle.daemon.chain_view import ChainView
 from oracle.daemon.events import Observer, ReportPlanned, RoundMade
 from oracle.daemon.problems import Problems
+from oracle.daemon.quorum import AREA as QUORUM
+from oracle.daemon.quorum import QuorumNode
 from oracle.daemon.submission import Submission, Target, landed_by
 from oracle.enclave_link import EnclaveClient, EnclaveLost
 from oracle.feeds.catalogue import Feed
@@ -55,6 +58,7 @@ class RoundLoop:
         submission: Submission | None,
         standing: Callable[[], Standing | None],
         spawn: Callable[..., asyncio.Task[None]],
+        quorum: QuorumNode | None = None,
     ) -> None:
         """Set up.
 
@@ -70,6 +74,7 @@ class RoundLoop:
             submission: Sends reports; `None` in a dry run.
             standing: What the chain makes of the signer; `None` before it is accepted.
             spawn: Starts a task that outlives this loop's enclave.
+            quorum: Has reports signed by other nodes, too; `None` without peers.
         """
         self._client = client
         self._feeds = {feed.feed_id: feed for feed in feeds}
@@ -82,6 +87,7 @@ class RoundLoop:
         self._submission = submission
         self._standing = standing
         self._spawn = spawn
+        self._quorum = quorum
 
     async def run(self, poll_s: float) -> None:
         """Make rounds until cancelled or the enclave is lost; a tick that is missed is left out."""
@@ -95,7 +101,10 @@ class RoundLoop:
     async def _round(self) -> None:
         try:
             result = await self._look(tuple(self._feeds))
-            if self._may_report():
+            hub = self._view.hub
+            if hub is not None and hub.signatures != 1:
+                self._report_together(hub, result)
+            elif hub is not None and self._may_report(hub):
                 await self._report(result)
         except EnclaveLost:
             raise
@@ -140,29 +149,41 @@ class RoundLoop:
             feed.failure = failed.failure.message
             feed.source_failures = {f.source: f.message for f in failed.failures}
 
-    def _may_report(self) -> bool:
-        hub = self._view.hub
-        if hub is None:
-            return False
-        if hub.signatures != 1:
-            self._problems.set(
-                "quorum", f"the hub wants {hub.signatures} signatures, this node brings 1"
-            )
-            return False
-        self._problems.clear("quorum")
+    def _may_report(self, hub: HubStatus) -> bool:
+        self._problems.clear(QUORUM)
         if self._submission is None:
             return True
         return hub.is_live and self._standing() is not None and self._submission.is_free()
 
-    async def _report(self, result: wire.RoundResult) -> None:
-        """Sign what is due and send it on its way."""
-        listed = set(self._view.feed_list)
+    def _report_together(self, hub: HubStatus, result: wire.RoundResult) -> None:
+        """The hub wants signatures of several nodes: see whose turn it is."""
+        quorum, submission = self._quorum, self._submission
+        if quorum is None or submission is None:
+            self._problems.set(
+                QUORUM,
+                f"the hub wants {hub.signatures} signatures, this node brings 1: configure [quorum]"
+                " with the other operators' nodes",
+            )
+        elif hub.is_live and self._standing() is not None:
+            quorum.consider(lambda: self._due(result), submission, self._spawn)
+
+    def _due(self, result: wire.RoundResult) -> dict[bytes, int]:
+        """Feeds that are due by this round against the view as it is now, and their rounds there.
+
+        In the order of the schedule; 0 stands for a feed that was never written.
+        """
+        listed, landed = set(self._view.feed_list), self._view.landed
         candidates = [
             self._candidate(answer, result.observed_at)
             for answer in result.answers
             if answer.feed_id in listed
         ]
         due = [item.feed_id for item in self._schedule(candidates)]
+        return {f: landed[f].observed_at if f in landed else 0 for f in due}
+
+    async def _report(self, result: wire.RoundResult) -> None:
+        """Sign what is due and send it on its way."""
+        due = tuple(self._due(result))
         if not due:
             return
         signed = await self._sign(result, due)

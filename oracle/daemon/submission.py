@@ -18,6 +18,7 @@ from oracle.telemetry.state import NodeState
 
 log = structlog.get_logger(__name__)
 
+NOTHING_LANDED = "FeedHub_NothingLanded"
 _BACK_OFF_S = 1.0
 _BACK_OFF_MAX_S = 30.0
 
@@ -104,7 +105,10 @@ class Submission:
             receipt = await self._submitter.send(self._chain.submit(encoded))
             indexes = set(self._chain.landed(receipt))
         except ChainError as error:
-            self._refused(signed, error)
+            if await self._is_overtaken(signed, feed_ids, error):
+                self._overtaken(signed, error)
+            else:
+                self._refused(signed, error)
             return
         pairs = list(zip(report.entries, feed_ids, strict=True))
         stored = tuple(feed_id for entry, feed_id in pairs if entry.index in indexes)
@@ -136,6 +140,26 @@ class Submission:
             gas=receipt.gas_used,
             stored=len(stored),
         )
+
+    async def _is_overtaken(
+        self, signed: SignedReport, feed_ids: Sequence[bytes], error: ChainError
+    ) -> bool:
+        """Whether nothing landed because the hub has it all already, or newer: nothing is lost."""
+        if not isinstance(error, CallReverted) or error.name != NOTHING_LANDED:
+            return False
+        try:
+            await self._view.refresh()
+        except ChainError:
+            return False
+        landed = [self._view.landed.get(feed_id) for feed_id in feed_ids]
+        observed_at = signed.report.observed_at
+        return all(one is not None and one.observed_at >= observed_at for one in landed)
+
+    def _overtaken(self, signed: SignedReport, error: ChainError) -> None:
+        self._state.reports_overtaken += 1
+        self._problems.clear("submit")
+        log.info("report_overtaken", observed_at=signed.report.observed_at)
+        self._observer(ReportRefused(signed.report, f"another report was quicker: {error}"))
 
     def _refused(self, signed: SignedReport, error: ChainError) -> None:
         self._state.reports_refused += 1

@@ -63,6 +63,10 @@ class NodeCollector(Collector):
             "rounds": ("Rounds made.", state.rounds),
             "reports_landed": ("Reports whose answers were stored.", state.reports_landed),
             "reports_refused": ("Reports that the hub refused.", state.reports_refused),
+            "reports_overtaken": (
+                "Reports that came later than another one.",
+                state.reports_overtaken,
+            ),
         }
         for name, (text, value) in own.items():
             yield CounterMetricFamily(_PREFIX + name, text, value=float(value))

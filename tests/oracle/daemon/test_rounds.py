@@ -279,7 +279,10 @@ async def test_a_hub_that_wants_more_signatures_is_a_problem_in_one_line() -> No
         await bench.view.refresh()
         await bench.round()
         assert bench.client.signed == []
-        assert bench.state.problems["quorum"] == "the hub wants 2 signatures, this node brings 1"
+        assert bench.state.problems["quorum"] == (
+            "the hub wants 2 signatures, this node brings 1: configure [quorum]"
+            " with the other operators' nodes"
+        )
         bench.chain.signatures = 1
         await bench.view.refresh()
         await bench.round()

@@ -74,7 +74,7 @@ class Bench:
 
 
 def _enclave(client: Any = None) -> Enclave:
-    return Enclave(cast(EnclaveClient, client), HELLO, 1, True)
+    return Enclave(cast(EnclaveClient, client), HELLO, 1, True, "unix:/none")
 
 
 def _bench(*outcomes: Standing | Exception) -> Bench:
