@@ -6,7 +6,7 @@ import pytest
 from eth_account.messages import encode_typed_data
 from eth_keys.datatypes import Signature
 from eth_utils.crypto import keccak
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from enclave.domain.errors import ProtocolError, RequestRefused
@@ -226,33 +226,28 @@ def test_no_order_of_requests_gets_two_values_for_one_moment(
 @given(
     st.lists(
         st.tuples(
-            st.permutations([A, B, C, D]),
-            st.sets(st.sampled_from([A, B, C, D]), min_size=1),
-            st.integers(1, 3),
-            st.integers(1, 4),
-            st.sampled_from([CHAIN, CHAIN + 1]),
+            st.sampled_from([(A, B), (A, B), (B, A)]),
+            st.sampled_from([{A}, {B}, {A, B}]),
+            st.integers(1, 2),
+            st.integers(1, 2),
         ),
         max_size=40,
     )
 )
+@example([(LIST, {A, B}, 1, 1), (LIST, {A}, 1, 2), (LIST, {A}, 1, 1), (LIST, {A}, 2, 2)])
 def test_no_order_of_requests_makes_a_proof_of_equivocation(
-    requests: list[tuple[list[bytes], set[bytes], int, int, int]],
+    requests: list[tuple[tuple[bytes, ...], set[bytes], int, int]],
 ) -> None:
+    # Few choices, so that moments, lists and feeds meet again; the example goes back in between.
     signer = Signer(CountingSigner())
-    claims: dict[tuple[int, bytes, int, bytes], bytes] = {}
-    for order, feeds, value, at, chain in requests:
-        listed = tuple(order[: 1 + value])
+    claims: dict[tuple[bytes, int, bytes], bytes] = {}
+    for feed_list, feeds, value, at in requests:
+        answers = [answer(feed, value) for feed in sorted(feeds)]
         try:
-            result = sign(
-                signer,
-                *(answer(feed, value) for feed in sorted(feeds)),
-                at=at,
-                chain_id=chain,
-                feed_list=listed,
-            )
+            result = sign(signer, *answers, at=at, feed_list=feed_list)
         except RequestRefused:
             continue
         for start in range(0, len(result.entries), ENTRY_SIZE):
             entry = result.entries[start : start + ENTRY_SIZE]
-            claim = (chain, result.list_root, result.observed_at, entry[:2])
+            claim = (result.list_root, result.observed_at, entry[:2])
             assert claims.setdefault(claim, entry) == entry
