@@ -7,14 +7,20 @@ import {IAggregatorV3Facade} from "../interfaces/IAggregatorV3Facade.sol";
 import {IFeedHub} from "../interfaces/IFeedHub.sol";
 import {Age} from "../libraries/Age.sol";
 import {HubReader} from "../libraries/HubReader.sol";
+import {RoundReturn} from "../libraries/RoundReturn.sol";
 
 /// @title One feed of a hub, as an aggregator; see `IAggregatorV3Facade`
+/// @dev Compiled as `FeedHub` is, for the same reason.
 contract AggregatorV3Facade is IAggregatorV3Facade {
+    /// @dev Longer than any age.
+    uint256 private constant FOR_EVER_S = 1 << 64;
+
     IFeedHub private immutable _hub;
     bytes32 private immutable _feedId;
     uint16 private immutable _index;
     uint8 private immutable _decimals;
-    uint32 private immutable _maxAge_s;
+    /// @dev `maxAge_s`, or `FOR_EVER_S` if that is 0: one question less for every reader.
+    uint256 private immutable _lifetime_s;
 
     string private _description;
 
@@ -23,7 +29,7 @@ contract AggregatorV3Facade is IAggregatorV3Facade {
         _feedId = feedId_;
         _index = hub_.feedIndex(feedId_);
         _decimals = hub_.feedInfo(_index).decimals;
-        _maxAge_s = maxAge_s_;
+        _lifetime_s = maxAge_s_ == 0 ? FOR_EVER_S : maxAge_s_;
         _description = description_;
     }
 
@@ -39,12 +45,10 @@ contract AggregatorV3Facade is IAggregatorV3Facade {
             uint80 answeredInRound
         )
     {
-        (answer, updatedAt) = _latest();
-        // forge-lint: disable-next-line(unsafe-typecast) a hub's moments have 32 bits
-        roundId = uint80(updatedAt);
-        answeredInRound = roundId;
-        updatedAt = Age.notAhead(updatedAt);
-        startedAt = updatedAt;
+        // As `_latest`, without the call of it: this one is read the most.
+        (answer, updatedAt) = HubReader.read(_hub, _index);
+        if (Age.isOver(updatedAt, _lifetime_s)) _refuse(updatedAt);
+        return RoundReturn.aggregatorRound(answer, updatedAt);
     }
 
     /// @inheritdoc AggregatorV3Interface
@@ -60,10 +64,7 @@ contract AggregatorV3Facade is IAggregatorV3Facade {
         )
     {
         (answer, updatedAt) = _round(wantedRoundId);
-        roundId = wantedRoundId;
-        answeredInRound = roundId;
-        updatedAt = Age.notAhead(updatedAt);
-        startedAt = updatedAt;
+        return RoundReturn.aggregatorRound(answer, updatedAt);
     }
 
     /// @inheritdoc AggregatorInterface
@@ -120,14 +121,17 @@ contract AggregatorV3Facade is IAggregatorV3Facade {
 
     /// @inheritdoc IAggregatorV3Facade
     function maxAge_s() external view returns (uint32) {
-        return _maxAge_s;
+        // forge-lint: disable-next-line(unsafe-typecast) FOR_EVER_S is cut to 0, others have 32 bits
+        return uint32(_lifetime_s);
     }
 
     function _latest() private view returns (int256 answer, uint256 observedAt) {
         (answer, observedAt) = HubReader.read(_hub, _index);
-        if (_maxAge_s != 0 && Age.isOver(observedAt, _maxAge_s)) {
-            revert AggregatorV3Facade_Stale(observedAt, block.timestamp - _maxAge_s);
-        }
+        if (Age.isOver(observedAt, _lifetime_s)) _refuse(observedAt);
+    }
+
+    function _refuse(uint256 observedAt) private view {
+        revert AggregatorV3Facade_Stale(observedAt, block.timestamp - _lifetime_s);
     }
 
     function _round(uint256 roundId) private view returns (int256 answer, uint256 observedAt) {

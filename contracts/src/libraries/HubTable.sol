@@ -163,6 +163,14 @@ library HubTable {
         }
     }
 
+    /// @notice The running hash of the table's list of feeds, which stands before their limits.
+    /// @param first What `limitsFrom` gave.
+    function listRootBefore(uint256 first) internal pure returns (bytes32 root) {
+        assembly ("memory-safe") {
+            root := mload(sub(first, 0x20))
+        }
+    }
+
     /// @dev The 32 bytes at an offset, unchecked.
     function _get(bytes memory rows, uint256 offset) private pure returns (uint256 word) {
         assembly ("memory-safe") {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {Lane} from "../types/Lane.sol";
+
 /// @title The common case of storing a report
 /// @dev The checks are those of `FeedHub`, without a jump for each; the hub itself takes the entries
 ///      that do not pass here, and says what is wrong with them.
@@ -11,6 +13,16 @@ library RoundStore {
     uint256 private constant MASK_128 = (1 << 128) - 1;
     uint256 private constant HUB_FLAGS = 0xF0;
     uint256 private constant PAUSED = 0x40;
+
+    /// @notice The lane of a feed; empty beyond the last.
+    function laneAt(uint256[512] storage slots, uint256 index) internal view returns (Lane lane) {
+        assembly ("memory-safe") {
+            lane := mul(
+                and(shr(shl(7, and(index, 1)), sload(add(slots.slot, shr(1, index)))), MASK_128),
+                lt(index, 1024)
+            )
+        }
+    }
 
     /// @notice Store entries one after the other, up to the end or to the first that is out of order or
     ///         with the hub's flags, or whose feed was paused, or that is not newer than stored, out of
@@ -24,7 +36,7 @@ library RoundStore {
     /// @param next The smallest index that keeps the order.
     /// @param limits Memory address of the limits of feed 0.
     /// @param stamp What the new lanes have in common; see `Lanes.stamp`.
-    /// @return The memory address and the smallest index with which to go on.
+    /// @return The memory address of the entry at which it stopped.
     function store(
         uint256[512] storage slots,
         uint256 at_,
@@ -32,7 +44,7 @@ library RoundStore {
         uint256 next,
         uint256 limits,
         uint256 stamp
-    ) internal returns (uint256, uint256) {
+    ) internal returns (uint256) {
         assembly ("memory-safe") {
             let place := 0 // Storage slot held in `slot`; 0 is none.
             let slot := 0
@@ -40,7 +52,6 @@ library RoundStore {
             for {} lt(at_, end) {} {
                 let entry := shr(144, mload(at_))
                 let index := shr(96, entry)
-                if or(lt(index, next), and(entry, HUB_FLAGS)) { break }
                 {
                     let wanted := add(slots.slot, shr(1, index))
                     if xor(wanted, place) {
@@ -60,18 +71,23 @@ library RoundStore {
                     let age := sub(and(shr(32, stamp), MASK_32), and(shr(32, lane), MASK_32))
                     let from := shr(64, lane)
                     let span := mul(from, and(shr(112, limit), 0xFFFF))
+                    // A jump, out of bounds, not newer, paused, with the hub's flags, out of order; from
+                    // the last question to the first, in which order the stack does not run out.
                     // x - a > b - a, unsigned, asks whether x lies outside [a, b].
                     if or(
-                        or(and(lane, PAUSED), slt(age, 1)),
                         or(
+                            gt(
+                                gt(add(mul(sub(answer, from), BPS), span), shl(1, span)),
+                                gt(age, and(shr(80, limit), MASK_32))
+                            ),
                             gt(
                                 sub(answer, shr(192, limit)),
                                 sub(and(shr(128, limit), MASK_64), shr(192, limit))
-                            ),
-                            and(
-                                gt(add(mul(sub(answer, from), BPS), span), shl(1, span)),
-                                iszero(gt(age, and(shr(80, limit), MASK_32)))
                             )
+                        ),
+                        or(
+                            or(slt(age, 1), and(lane, PAUSED)),
+                            or(and(entry, HUB_FLAGS), lt(index, next))
                         )
                     ) { break }
                 }
@@ -85,6 +101,6 @@ library RoundStore {
             }
             if xor(slot, stored) { sstore(place, slot) }
         }
-        return (at_, next);
+        return at_;
     }
 }

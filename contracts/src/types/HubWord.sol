@@ -59,6 +59,27 @@ library HubWords {
         return HubWord.unwrap(word) & LIVE != 0;
     }
 
+    /// @notice Whether reports are taken now: a table is in force and the hub is not paused.
+    function isOpen(HubWord word) internal view returns (bool isIt) {
+        assembly ("memory-safe") {
+            // Both questions at once, without a jump between them.
+            isIt := gt(
+                and(shr(248, word), 1),
+                lt(timestamp(), and(shr(PAUSED_UNTIL_SHIFT, word), 0xFFFFFFFF))
+            )
+        }
+    }
+
+    /// @notice Whether a report's moment, below 2^32, is neither too old nor from the future.
+    function isInWindow(HubWord word, uint256 moment) internal view returns (bool isIt) {
+        assembly ("memory-safe") {
+            let behind_s := and(shr(MAX_AGE_SHIFT, word), 0xFFFF)
+            let ahead_s := and(shr(SKEW_SHIFT, word), 0xFF)
+            // x - a > b - a, unsigned, asks whether x lies outside [a, b].
+            isIt := iszero(gt(sub(add(moment, behind_s), timestamp()), add(behind_s, ahead_s)))
+        }
+    }
+
     function hasFeedPauses(HubWord word) internal pure returns (bool) {
         return HubWord.unwrap(word) & FEED_PAUSES != 0;
     }

@@ -14,6 +14,7 @@ library Lanes {
     /// @dev The feed was paused; whether the pause has lapsed stands elsewhere.
     uint256 internal constant PAUSED = 0x40;
     uint256 private constant TIER_SHIFT = 4;
+    uint256 private constant OBSERVED_AT_MASK = 0xFFFFFFFF00000000;
     uint256 private constant HALF_MASK = (1 << 128) - 1;
 
     function isListed(Lane lane) internal pure returns (bool) {
@@ -22,6 +23,15 @@ library Lanes {
 
     function isPaused(Lane lane) internal pure returns (bool) {
         return Lane.unwrap(lane) & PAUSED != 0;
+    }
+
+    /// @notice Whether it holds a round that may be read without a closer look.
+    function isReadable(Lane lane) internal pure returns (bool isIt) {
+        assembly ("memory-safe") {
+            // Two questions by one comparison, which every reader pays for: above 0 if the flag is not
+            // set, and never above the flag, which is shifted to beyond the moment.
+            isIt := gt(and(lane, OBSERVED_AT_MASK), shl(58, and(lane, PAUSED)))
+        }
     }
 
     /// @return The feed's decimals apply.

@@ -21,6 +21,8 @@ contract HubTableTest is Test {
         bytes memory table = HubTable.encode(rows, limits, bytes32(seed));
         assertEq(table.length, HubTable.size(rows.length, limits.length), "size");
         assertEq(table.listRootOf(rows.length), bytes32(seed), "listRoot");
+        bytes32 before = HubTable.listRootBefore(table.limitsFrom(rows.length));
+        assertEq(before, bytes32(seed), "listRoot before the limits");
         for (uint256 i = 0; i < rows.length; ++i) {
             SeatEntry memory wanted = _entry(seed, i);
             SignerRow row = table.signerAt(i);

@@ -29,6 +29,35 @@ contract HubWordTest is Test {
         assertEq(word.pausedUntil(), until, "pausedUntil");
     }
 
+    function testFuzz_isOpen_SaysWhetherLiveAndNotPaused(uint256 raw, uint32 now_) external {
+        vm.warp(now_);
+        HubWord word = HubWord.wrap(raw);
+        bool isOpen = word.isLive() && now_ >= word.pausedUntil();
+        assertTrue(word.isOpen() == isOpen, "any word");
+        assertTrue(_withTable(raw, address(1)).withPausedUntil(now_).isOpen(), "in the last second");
+    }
+
+    function testFuzz_isInWindow_SaysWhetherNeitherTooOldNorFromTheFuture(
+        uint256 raw,
+        uint32 now_,
+        uint32 moment
+    ) external {
+        vm.warp(now_);
+        HubWord word = HubWord.wrap(raw);
+        _assertInWindow(word, now_, moment);
+        // Around both ends.
+        for (uint256 i = 0; i < 2; ++i) {
+            _assertInWindow(word, now_, now_ + word.skew_s() + i);
+            uint256 behind_s = word.maxAge_s() + i;
+            if (now_ >= behind_s) _assertInWindow(word, now_, now_ - behind_s);
+        }
+    }
+
+    function _assertInWindow(HubWord word, uint256 now_, uint256 moment) private view {
+        bool isIn = moment + word.maxAge_s() >= now_ && moment <= now_ + word.skew_s();
+        assertTrue(word.isInWindow(moment) == isIn, "window");
+    }
+
     /// @dev Numbers of seats and feeds are drawn from the bits of `raw`.
     function _withTable(uint256 raw, address table) private pure returns (HubWord) {
         return HubWord.wrap(raw).withTable(table, raw % 33, (raw >> 8) % 1025);

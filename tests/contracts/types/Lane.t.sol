@@ -31,6 +31,16 @@ contract LaneTest is Test {
         );
     }
 
+    function testFuzz_isReadable_SaysWhetherThereIsARoundAndNoFlag(uint128 raw, uint32 observedAt)
+        external
+        pure
+    {
+        uint256 rest = raw & ~(uint256(type(uint32).max) << 32);
+        Lane lane = Lane.wrap(rest | uint256(observedAt) << 32);
+        assertTrue(lane.isReadable() == (observedAt != 0 && !lane.isPaused()), "any moment");
+        assertTrue(!Lane.wrap(rest).isReadable(), "no moment");
+    }
+
     function testFuzz_into_ReplacesItsHalfOnly(uint256 slot, uint128 raw, uint16 index)
         external
         pure

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {IFeedHub, Round} from "../interfaces/IFeedHub.sol";
+import {HubTable, LimitsRow} from "../libraries/HubTable.sol";
+import {Narrow} from "../libraries/Narrow.sol";
+import {Entry, ReportCodec} from "../libraries/ReportCodec.sol";
+import {RoundReturn} from "../libraries/RoundReturn.sol";
+import {RoundStore} from "../libraries/RoundStore.sol";
+import {Lane, Lanes} from "../types/Lane.sol";
+import {FeedList} from "./FeedList.sol";
+
+/// @title The rounds of a hub's feeds: how entries become rounds, and who reads them; see `IFeedHub`
+abstract contract FeedRounds is FeedList {
+    using ReportCodec for bytes;
+    using RoundStore for uint256[512];
+
+    uint8 private constant SKIPPED_PAUSED = 1;
+    uint8 private constant SKIPPED_NOT_NEWER = 2;
+    uint8 private constant SKIPPED_OUT_OF_BOUNDS = 3;
+    uint8 private constant SKIPPED_JUMP = 4;
+
+    /// @inheritdoc IFeedHub
+    /// @dev Says `calldata` where the interface says `memory`, which is the same to callers: nothing is
+    ///      made in memory that `RoundReturn` would not use.
+    function read(uint16 index) external view returns (Round calldata) {
+        Lane lane = _slots.laneAt(index);
+        if (!lane.isReadable()) lane = _inspected(index, lane);
+        return RoundReturn.round(lane);
+    }
+
+    /// @dev Goes on where `RoundStore` first stopped. Reverts if no entry of the report passes.
+    /// @param at_ Memory address of the entry at which it stopped.
+    /// @param limits Memory address of the limits of feed 0.
+    function _storeRest(bytes memory entries, uint256 at_, uint256 limits, uint256 stamp) internal {
+        uint256 end = entries.end();
+        bool isAnyStored = at_ != entries.start();
+        uint256 next =
+            isAnyStored ? ReportCodec.entryAt(at_ - ReportCodec.ENTRY_BYTES).index() + 1 : 0;
+        while (at_ != end) {
+            Entry entry = ReportCodec.entryAt(at_);
+            if (_storeUnusual(entry, next, limits, stamp)) isAnyStored = true;
+            uint256 from = ReportCodec.following(at_);
+            at_ = _slots.store(from, end, entry.index() + 1, limits, stamp);
+            if (at_ != from) isAnyStored = true;
+            next = ReportCodec.entryAt(at_ - ReportCodec.ENTRY_BYTES).index() + 1;
+        }
+        require(isAnyStored, FeedHub_NothingLanded());
+    }
+
+    /// @dev Takes an entry that `RoundStore` left; says whether it was stored after all.
+    /// @param next The smallest index that keeps the order.
+    function _storeUnusual(Entry entry, uint256 next, uint256 limits, uint256 stamp)
+        private
+        returns (bool)
+    {
+        uint256 index = entry.index();
+        if (index < next) revert FeedHub_EntryOrder(index, next - 1);
+        require(entry.hubFlags() == 0, FeedHub_ReservedFlags(index, entry.hubFlags()));
+        // An index beyond the list breaks the order further on.
+        if (index >= MAX_FEEDS) revert FeedHub_UnlistedFeed(index, _feedCount());
+        uint8 reason = _refusal(entry, Lane.wrap(stamp), HubTable.limitsAt(limits, index));
+        if (reason != 0) {
+            emit FeedSkipped(Narrow.u16(index), reason);
+            return false;
+        }
+        _putLane(index, Lanes.pack(entry.rawValue(), entry.quality(), stamp));
+        return true;
+    }
+
+    /// @dev The lane of a feed that cannot be read without a closer look, as it may be read after all.
+    function _inspected(uint16 index, Lane lane) private view returns (Lane) {
+        if (!lane.isListed()) revert FeedHub_UnlistedFeed(index, _feedCount());
+        if (lane.isPaused()) {
+            uint256 until = _feedPausedUntil(index);
+            require(block.timestamp >= until, FeedHub_FeedPaused(index, until));
+        }
+        require(lane.observedAt() != 0, FeedHub_NeverWritten(index));
+        return lane.withPaused(false);
+    }
+
+    /// @dev Why an entry cannot be stored: one of the `SKIPPED_` reasons, or 0.
+    function _refusal(Entry entry, Lane stamp, LimitsRow limits) private view returns (uint8) {
+        Lane stored = _slots.laneAt(entry.index());
+        uint256 observedAt = stamp.observedAt();
+        if (stored.isPaused() && block.timestamp < _feedPausedUntil(entry.index())) {
+            return SKIPPED_PAUSED;
+        }
+        if (observedAt <= stored.observedAt()) return SKIPPED_NOT_NEWER;
+        if (!limits.isInBounds(entry.rawValue())) return SKIPPED_OUT_OF_BOUNDS;
+        return limits.isJump(stored, entry.rawValue(), observedAt) ? SKIPPED_JUMP : 0;
+    }
+}
