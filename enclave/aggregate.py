@@ -84,7 +84,7 @@ def aggregate(observations: Sequence[Observation], rules: Aggregation) -> Aggreg
     farthest = distances[used - 1]
     if farthest * _BPS > rules.max_dispersion_bps * value:
         raise QuorumNotReached(
-            f"sources differ by {_in_bps(farthest, value)} bps, wanted at most"
+            f"sources differ by {in_bps(farthest, value)} bps, wanted at most"
             f" {rules.max_dispersion_bps}"
         )
     # 6.
@@ -112,7 +112,7 @@ def pass_gate(gate: Gate, value: int, *, observed_at: int, jump_bps: int) -> tup
     if gate.accepted is None or _is_near(value, gate.accepted, jump_bps):
         return Gate(accepted=value), ""
     moved = (
-        f"answer moved {_in_bps(abs(value - gate.accepted), gate.accepted)} bps,"
+        f"answer moved {in_bps(abs(value - gate.accepted), gate.accepted)} bps,"
         f" wanted at most {jump_bps} or a second round that confirms it"
     )
     # Two rounds of one second may stand on the same replies: that confirms nothing.
@@ -127,7 +127,10 @@ def _is_near(value: int, reference: int, jump_bps: int) -> bool:
     return abs(value - reference) * _BPS <= jump_bps * reference
 
 
-def _in_bps(distance: int, value: int) -> str:
-    """Basis points with one decimal, rounded up, for people; bounded length for absurd values."""
+def in_bps(distance: int, value: int) -> str:
+    """Distance from a value in basis points with one decimal, rounded up, for people.
+
+    The text is bounded whatever the numbers are.
+    """
     tenths = -(-distance * _TENTHS // value)
     return f"{tenths // 10}.{tenths % 10}" if tenths < 10**9 else "more than 100000000"

@@ -14,14 +14,17 @@ from coincurve._libsecp256k1 import (  # type: ignore[import-not-found]  # C wit
 from coincurve.context import GLOBAL_CONTEXT
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from enclave.domain.errors import ConfigError
+from enclave.domain.errors import ConfigError, RequestRefused
 from enclave.domain.report import keccak256
 
 DIGEST_SIZE = 32
 SECRET_SIZE = 32
+SIGNATURE_SIZE = 64
 #: `SECP256K1_EC_UNCOMPRESSED` of `secp256k1.h`: 0x04 | x | y.
 _UNCOMPRESSED = 2
 _PUBLIC_KEY_SIZE = 65
+#: Half of the group's order: the largest s that is no second form of another signature.
+_MAX_S = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0
 #: Draws until a secret lies in the group's order; one draw fails with probability 2**-127.
 _MAX_DRAWS = 3
 #: secret 1 signs SHA-256("Satoshi Nakamoto") by RFC 6979 with SHA-256 to this r | s, the vector
@@ -115,7 +118,7 @@ class Keys:
         self._draw_secret(entropy)
         self._hpke = X25519PrivateKey.from_private_bytes(entropy(SECRET_SIZE))
         self.hpke_public_key = self._hpke.public_key().public_bytes_raw()
-        self.address = self._derive_address()
+        self.address = self._address_of(self._public)
 
     def __repr__(self) -> str:
         return f"Keys(address=0x{self.address.hex()})"
@@ -133,11 +136,44 @@ class Keys:
                 return
         raise ConfigError(f"no usable secret in {_MAX_DRAWS} draws: the entropy source is broken")
 
-    def _derive_address(self) -> bytes:
+    def recover_address(self, digest: bytes, signature: bytes) -> bytes:
+        """Whose signature this is; uses none of the keys held here.
+
+        Establishes only that the holder of that address's key signed the digest; whether it is
+        the address wanted, the caller compares.
+
+        Args:
+            digest: 32 bytes.
+            signature: EIP-2098, 64 bytes.
+
+        Returns:
+            Ethereum address, 20 bytes.
+
+        Raises:
+            RequestRefused: Another length, a high s, or no point of the curve.
+        """
+        if len(digest) != DIGEST_SIZE or len(signature) != SIGNATURE_SIZE:
+            raise RequestRefused(
+                f"signature of {len(signature)} bytes over {len(digest)},"
+                f" wanted {SIGNATURE_SIZE} over {DIGEST_SIZE}"
+            )
+        parity, plain = signature[32] >> 7, bytearray(signature)
+        plain[32] &= 0x7F
+        if int.from_bytes(plain[32:], "big") > _MAX_S:
+            raise RequestRefused("signature has a high s, wanted the low one")
+        library, parsed = self._library, ffi.new("secp256k1_ecdsa_recoverable_signature *")
+        public = ffi.new("secp256k1_pubkey *")
+        if not library.secp256k1_ecdsa_recoverable_signature_parse_compact(
+            self._context, parsed, bytes(plain), parity
+        ) or not library.secp256k1_ecdsa_recover(self._context, public, parsed, digest):
+            raise RequestRefused("signature recovers to no key")
+        return self._address_of(public)
+
+    def _address_of(self, public: Any) -> bytes:
         text = ffi.new("unsigned char[65]")
         size = ffi.new("size_t *", _PUBLIC_KEY_SIZE)
         self._library.secp256k1_ec_pubkey_serialize(
-            self._context, text, size, self._public, _UNCOMPRESSED
+            self._context, text, size, public, _UNCOMPRESSED
         )
         return keccak256(bytes(text)[1:])[-20:]
 

@@ -5,12 +5,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from enclave.attesters.base import Attester
+from enclave.cosign import Cosigner
 from enclave.domain.errors import RequestRefused
 from enclave.domain.evidence import RegistrationContext, registration_digest, report_data
 from enclave.domain.wire import (
     PROTOCOL,
     Attest,
     AttestResult,
+    Cosign,
+    CosignResult,
     Done,
     Health,
     HealthResult,
@@ -18,10 +21,12 @@ from enclave.domain.wire import (
     HelloResult,
     Load,
     LoadResult,
+    Observe,
     RoundResult,
     RunRound,
     Shutdown,
     Sign,
+    SignedObservation,
     SignResult,
 )
 from enclave.keys import Keys
@@ -78,6 +83,7 @@ class Operations:
         self._attester = attester
         self._rounds = rounds
         self._signer = signer
+        self._cosigner = Cosigner(keys, signer)
         self._monotonic = monotonic
         self._started = monotonic()
         self._connections = connections
@@ -91,6 +97,8 @@ class Operations:
             "load": self.load,
             "round": self.run_round,
             "sign": self.sign,
+            "observe": self.observe,
+            "cosign": self.cosign,
             "health": self.health,
             "shutdown": self.shutdown,
         }
@@ -173,6 +181,33 @@ class Operations:
         )
         self._rounds.reported(closed)
         self._log.info("report_signed", round=closed.round_id, observed_at=closed.observed_at)
+        return result
+
+    async def observe(self, request: Observe) -> SignedObservation:
+        """What the held round answers of a hub's feeds; see `Cosigner.observe`.
+
+        Raises:
+            RequestRefused: No round is held, or the cosigner refuses.
+        """
+        return self._cosigner.observe(request, self._rounds.held())
+
+    async def cosign(self, request: Cosign) -> CosignResult:
+        """Sign what several enclaves observed; see `Cosigner.cosign`.
+
+        The held round's second stays open for other reports: the signer guards it by feed.
+
+        Raises:
+            RequestRefused: No round is held, or the cosigner refuses.
+        """
+        held = self._rounds.held()
+        result = self._cosigner.cosign(request, held)
+        self._log.info(
+            "report_cosigned" if result.signed else "cosign_refused",
+            round=held.round_id,
+            observations=len(request.observations),
+            feeds=len(request.feed_ids),
+            refused=len(result.refused),
+        )
         return result
 
     async def health(self, _: Health) -> HealthResult:

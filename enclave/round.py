@@ -57,12 +57,14 @@ class ClosedRound:
         observed_at: Seconds since the epoch, by the sources.
         answers: Of the feeds asked for.
         closed_at: Monotonic seconds.
+        tolerances: Each feed's `max_dispersion_bps`, by id, as it was loaded for the round.
     """
 
     round_id: int
     observed_at: int
     answers: tuple[Answer, ...]
     closed_at: float
+    tolerances: Mapping[bytes, int]
 
 
 class Rounds:
@@ -128,13 +130,12 @@ class Rounds:
         return plan.loaded
 
     async def run(self, feed_ids: Sequence[bytes]) -> RoundResult:
-        """Run one round; the round before is forgotten.
+        """Run one round; the round before is held until this one closes.
 
         Raises:
             RequestRefused: A feed repeats or is not loaded, or none is asked for.
         """
         async with self._one_at_a_time:
-            self._closed = None
             started = self._monotonic()
             feeds = self._plan.select(feed_ids)
             readings = await self._collect(feeds, self._plan.requests)
@@ -146,7 +147,10 @@ class Rounds:
             )
             self._gates.update(settlement.gates)
             self._count += 1
-            return self._close(feed_ids, settlement, started)
+            tolerances = {
+                feed.feed_id: feed.definition.aggregation.max_dispersion_bps for feed in feeds
+            }
+            return self._close(feed_ids, settlement, started, tolerances)
 
     def closed(self, round_id: int) -> ClosedRound:
         """The held round, to be signed.
@@ -159,10 +163,21 @@ class Rounds:
             raise RequestRefused(
                 f"round {round_id} is not held, wanted {held.round_id if held else 'a new round'}"
             )
+        return self.held()
+
+    def held(self) -> ClosedRound:
+        """The held round, whichever it is.
+
+        Raises:
+            RequestRefused: None is held, the last one had no answer, or it is too old.
+        """
+        held = self._closed
+        if held is None:
+            raise RequestRefused("no round is held, wanted one with an answer")
         age_s = self._monotonic() - held.closed_at
         if age_s > MAX_ROUND_AGE_S:
             raise RequestRefused(
-                f"round {round_id} is {age_s:.1f} s old, wanted at most {MAX_ROUND_AGE_S} s"
+                f"round {held.round_id} is {age_s:.1f} s old, wanted at most {MAX_ROUND_AGE_S} s"
             )
         return held
 
@@ -209,17 +224,26 @@ class Rounds:
             )
 
     def _close(
-        self, feed_ids: Sequence[bytes], settlement: Settlement, started: float
+        self,
+        feed_ids: Sequence[bytes],
+        settlement: Settlement,
+        started: float,
+        tolerances: Mapping[bytes, int],
     ) -> RoundResult:
-        """Hold the answers to be signed, and say what the round made."""
+        """Hold the answers to be signed, and say what the round made.
+
+        A round without an answer takes the one before away all the same: what the sources say
+        now is the word of this enclave.
+        """
         outcomes = [settlement.outcomes[feed_id] for feed_id in feed_ids]
         answers = tuple(
             outcome.result for outcome in outcomes if isinstance(outcome.result, Answer)
         )
         observed_at = settlement.observed_at if answers else 0
         now = self._monotonic()
-        if answers:
-            self._closed = ClosedRound(self._count, observed_at, answers, now)
+        self._closed = (
+            ClosedRound(self._count, observed_at, answers, now, tolerances) if answers else None
+        )
         self._log.info(
             "round_closed",
             round=self._count,

@@ -118,12 +118,30 @@ class EnclaveClient:
         return await self._call("sign", request, wire.SignResult)
 
     async def observe(self, request: wire.Observe) -> wire.SignedObservation:
-        """Get a signed observation of a hub's feeds, of the held round."""
-        return await self._call("observe", request, wire.SignedObservation)
+        """Have the held round's answers of a hub's feeds signed for other nodes.
+
+        Raises:
+            EnclaveLost: A field of the wrong length, or the enclave is gone.
+        """
+        result = await self._call("observe", request, wire.SignedObservation)
+        if (len(result.signer), len(result.list_root), len(result.signature)) != (20, 32, 64):
+            self._break()
+            raise EnclaveLost("observation has a signer, root or signature of the wrong length")
+        return result
 
     async def cosign(self, request: wire.Cosign) -> wire.CosignResult:
-        """Have signed what the observations of several enclaves combine to, or refused by feed."""
-        return await self._call("cosign", request, wire.CosignResult)
+        """Have what several nodes observed signed, or the feeds named that stand against it.
+
+        Raises:
+            EnclaveLost: Neither one signature nor a refusal, or the enclave is gone.
+        """
+        result = await self._call("cosign", request, wire.CosignResult)
+        if len(result.signed) > 1 or bool(result.signed) == bool(result.refused):
+            self._break()
+            raise EnclaveLost(
+                f"cosign: {len(result.signed)} signatures and {len(result.refused)} refusals"
+            )
+        return result
 
     async def health(self) -> wire.HealthResult:
         """Counters of the enclave."""

@@ -287,6 +287,8 @@ OPERATIONS: dict[str, tuple[type[Any], type[Any]]] = {
     "load": (Load, LoadResult),
     "round": (RunRound, RoundResult),
     "sign": (Sign, SignResult),
+    "observe": (Observe, SignedObservation),
+    "cosign": (Cosign, CosignResult),
     "health": (Health, HealthResult),
     "shutdown": (Shutdown, Done),
 }

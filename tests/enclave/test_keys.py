@@ -14,7 +14,7 @@ from coincurve._libsecp256k1 import ffi  # type: ignore[import-not-found]  # C w
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from eth_keys.datatypes import PrivateKey, PublicKey, Signature
 
-from enclave.domain.errors import ConfigError
+from enclave.domain.errors import ConfigError, RequestRefused
 from enclave.keys import Keys, SigningFault, check_binding, check_known_answer, libsecp256k1
 from tests.fakes.process import FixedEntropy, make_keys
 
@@ -81,6 +81,60 @@ def test_signatures_are_64_bytes_with_low_s_and_both_parities() -> None:
 def test_signing_is_deterministic() -> None:
     keys = make_keys()
     assert keys.sign_digest(DIGESTS[0]) == keys.sign_digest(DIGESTS[0])
+
+
+@pytest.mark.parametrize("digest", DIGESTS)
+def test_another_keys_signature_is_recognized(digest: bytes) -> None:
+    signature = make_keys("other").sign_digest(digest)
+    assert make_keys().recover_address(digest, signature) == make_keys("other").address
+
+
+def test_a_signature_of_another_library_is_recognized() -> None:
+    key = PrivateKey(b"\x07" * 32)
+    for digest in DIGESTS:
+        made = key.sign_msg_hash(digest)
+        signature = made.r.to_bytes(32) + (made.v << 255 | made.s).to_bytes(32)
+        address = key.public_key.to_canonical_address()
+        assert make_keys().recover_address(digest, signature) == address
+
+
+def test_every_flipped_bit_of_a_signature_makes_it_someone_elses_or_none() -> None:
+    keys = make_keys()
+    signature = keys.sign_digest(DIGESTS[0])
+    for bit in range(512):
+        flipped = bytearray(signature)
+        flipped[bit // 8] ^= 1 << bit % 8
+        try:
+            assert keys.recover_address(DIGESTS[0], bytes(flipped)) != keys.address
+        except RequestRefused:
+            continue
+
+
+def test_the_largest_low_s_is_recognized_and_the_next_is_not() -> None:
+    r = make_keys().sign_digest(DIGESTS[0])[:32]
+    assert len(make_keys().recover_address(DIGESTS[0], r + (ORDER // 2).to_bytes(32))) == 20
+    with pytest.raises(RequestRefused, match="high s, wanted the low one"):
+        make_keys().recover_address(DIGESTS[0], r + (ORDER // 2 + 1).to_bytes(32))
+
+
+@pytest.mark.parametrize("r", [0, 5, ORDER, 2**256 - 1])
+def test_a_signature_that_is_no_point_recovers_to_no_key(r: int) -> None:
+    with pytest.raises(RequestRefused, match="recovers to no key"):
+        make_keys().recover_address(DIGESTS[0], r.to_bytes(32) + (1).to_bytes(32))
+
+
+def test_a_signature_without_s_recovers_to_no_key() -> None:
+    r = make_keys().sign_digest(DIGESTS[0])[:32]
+    with pytest.raises(RequestRefused, match="recovers to no key"):
+        make_keys().recover_address(DIGESTS[0], r + bytes(32))
+
+
+@pytest.mark.parametrize(("digest", "signature"), [(31, 64), (33, 64), (32, 63), (32, 65)])
+def test_a_digest_or_signature_of_another_length_is_not_recovered(
+    digest: int, signature: int
+) -> None:
+    with pytest.raises(RequestRefused, match=f"signature of {signature} bytes over {digest}"):
+        make_keys().recover_address(bytes(digest), bytes(signature))
 
 
 @pytest.mark.parametrize("size", [0, 31, 33])

@@ -6,21 +6,25 @@ from eth_keys.datatypes import Signature
 from enclave.domain.errors import AttestationError, ProtocolError, RequestRefused
 from enclave.domain.evidence import RegistrationContext, TeeKind, registration_digest, report_data
 from enclave.domain.feed import feed_id
-from enclave.domain.report import list_root
+from enclave.domain.report import list_root, pack_entries
 from enclave.domain.wire import (
     OPERATIONS,
     PROTOCOL,
     Attest,
     AttestResult,
+    Cosign,
+    CosignResult,
     Done,
     Health,
     HealthResult,
     Hello,
     HelloResult,
     Load,
+    Observe,
     RunRound,
     Shutdown,
     Sign,
+    SignedObservation,
     SignResult,
 )
 from enclave.operations import Identity, Operations
@@ -41,13 +45,13 @@ ATTEST = Attest(
 class World:
     """Operations over fakes; sources a, b and c say 100."""
 
-    def __init__(self) -> None:
+    def __init__(self, seed: str = "seed") -> None:
         self.fetcher = FakeFetcher()
         self.fetcher.say(a="100", b="100", c="100")
         self.clock = FakeMonotonic()
         self.log = MemoryLog()
         self.attester = FakeAttester()
-        self.keys = make_keys()
+        self.keys = make_keys(seed)
         self.connections = 0
         self.operations = Operations(
             identity=Identity("1.2.3", b"c" * 32, ("fake/1",)),
@@ -70,6 +74,14 @@ class World:
     ) -> SignResult:
         return await self.operations.sign(
             Sign(round_id=round_id, chain_id=31337, hub=hub, feed_list=(BTC_ID,), feed_ids=feed_ids)
+        )
+
+    async def observe(self) -> SignedObservation:
+        return await self.operations.observe(Observe(31337, HUB, (BTC_ID,)))
+
+    async def cosign(self, *observations: SignedObservation) -> CosignResult:
+        return await self.operations.cosign(
+            Cosign(31337, HUB, (BTC_ID,), (BTC_ID,), len(observations), observations)
         )
 
 
@@ -150,6 +162,70 @@ async def test_one_round_may_be_signed_for_several_hubs() -> None:
     first = await world.sign(round_id)
     assert (await world.sign(round_id, bytes(20))).signature != first.signature
     assert await world.sign(round_id) == first
+
+
+async def test_from_definitions_to_a_report_signed_by_three() -> None:
+    world = World()
+    world.fetcher.say(a="100", b="100", c="100")
+    others = [World(seed) for seed in ("two", "three")]
+    for other, price in zip(others, ("100.1", "100.2"), strict=True):
+        other.fetcher.say(a=price, b=price, c=price)
+    observations = []
+    for each in (world, *others):
+        await each.operations.load(Load((BTC,)))
+        await each.round()
+        observations.append(await each.observe())
+    results = [await each.cosign(*observations) for each in (world, *others)]
+    assert {one.entries for result in results for one in result.signed} == {
+        pack_entries([(0, 10_010_000_000, 100, 3, 0)])
+    }
+    assert len({one.signature for result in results for one in result.signed}) == 3
+    assert world.log.lines[-1] == {
+        "level": "info",
+        "event": "report_cosigned",
+        "uptime_ms": 0,
+        "round": 1,
+        "observations": 3,
+        "feeds": 1,
+        "refused": 0,
+    }
+
+
+async def test_a_refusal_to_cosign_is_an_answer_and_is_logged() -> None:
+    world, other = World(), World("two")
+    other.fetcher.say(a="120", b="120", c="120")
+    for each in (world, other):
+        await each.operations.load(Load((BTC,)))
+        await each.round()
+    result = await world.cosign(await other.observe())
+    assert not result.signed
+    assert [failure.feed_id for failure in result.refused] == [BTC_ID]
+    assert (world.log.events[-1], world.log.lines[-1]["refused"]) == ("cosign_refused", 1)
+
+
+@pytest.mark.parametrize("age_s", [None, 11])
+async def test_without_a_recent_round_nothing_is_observed_or_cosigned(age_s: int | None) -> None:
+    other, world = World("two"), World()
+    for each in (other, world):
+        await each.operations.load(Load((BTC,)))
+    await other.round()
+    observation = await other.observe()
+    if age_s is not None:
+        await world.round()
+        world.clock.now += age_s
+    message = "no round is held" if age_s is None else r"round 1 is 11\.0 s old"
+    with pytest.raises(RequestRefused, match=message):
+        await world.observe()
+    with pytest.raises(RequestRefused, match=message):
+        await world.cosign(observation)
+
+
+async def test_a_cosigned_second_stays_open_for_the_next_round() -> None:
+    world = World()
+    await world.operations.load(Load((BTC,)))
+    await world.round()
+    assert (await world.cosign(await world.observe())).signed
+    assert (await world.operations.run_round(RunRound((BTC_ID,)))).answers
 
 
 async def test_an_old_round_is_not_signed() -> None:

@@ -191,13 +191,52 @@ async def test_a_round_before_the_last_is_not_held() -> None:
         world.rounds.closed(1)
 
 
-async def test_a_round_that_is_refused_takes_the_held_one_away() -> None:
+async def test_a_round_that_is_refused_leaves_the_held_one() -> None:
     world = World(BTC)
     await world.run()
     with pytest.raises(RequestRefused, match="is not loaded"):
         await world.run(BTC6_ID)
-    with pytest.raises(RequestRefused, match="wanted a new round"):
+    assert world.rounds.held() == world.rounds.closed(1)
+
+
+async def test_a_round_is_held_until_the_next_one_closes() -> None:
+    world = World(BTC)
+    await world.run()
+    world.fetcher.say(NOW + 1, a="101", b="101")
+    del world.fetcher.replies["c.example"]
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(world.run())
+        await asyncio.sleep(0.001)
+        assert not task.done()
+        assert world.rounds.held() == world.rounds.closed(1)
+        world.rounds.load([])
+        assert world.rounds.held().tolerances == {BTC_ID: 100}
+        task.cancel()
+
+
+async def test_a_round_without_an_answer_takes_the_held_one_away() -> None:
+    world = World(BTC)
+    await world.run()
+    world.fetcher.fail("a", SourceUnavailable("down"))
+    world.fetcher.fail("b", SourceUnavailable("down"))
+    assert (await world.run()).answers == ()
+    with pytest.raises(RequestRefused, match="round 1 is not held, wanted a new round"):
         world.rounds.closed(1)
+    with pytest.raises(RequestRefused, match="no round is held, wanted one with an answer"):
+        world.rounds.held()
+
+
+async def test_a_round_keeps_the_tolerances_that_it_was_made_with() -> None:
+    tether = definition(
+        [source(name, base="USDT") for name in "de"],
+        aggregation(max_dispersion_bps="7"),
+        base="USDT",
+    )
+    feed = definition([source("a"), source("t", quote="USDT", convert=conversion(feed_id(tether)))])
+    world = World(feed, tether)
+    world.fetcher.say(d="1", e="1", t="100")
+    await world.run(feed_id(feed))
+    assert world.rounds.held().tolerances == {feed_id(feed): 100, feed_id(tether): 7}
 
 
 async def test_nothing_is_held_at_start() -> None:

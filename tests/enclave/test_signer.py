@@ -1,4 +1,4 @@
-"""A report is signed once, and per chain, hub and feed time only goes forward."""
+"""Per chain, hub and feed time only goes forward, and one moment has one entry."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ from enclave.domain.report import (
 )
 from enclave.domain.report import domain_separator as separator
 from enclave.domain.wire import SignResult
-from enclave.signer import MAX_HUBS, MAX_MARKS, Signer
+from enclave.signer import MAX_HUBS, MAX_MARKS, MAX_RECENT, Signer
 from tests.fakes.process import CountingSigner, make_keys
 
 CHAIN = 31337
@@ -118,6 +118,65 @@ def test_a_feed_is_not_signed_again_at_the_same_time_or_before(at: int) -> None:
     with pytest.raises(RequestRefused, match=f"signed at 100, wanted later than that, seen {at}"):
         sign(signer, answer(A, 6), at=at)
     assert len(keys.digests) == 1
+
+
+def test_the_same_entries_of_a_second_may_be_signed_in_other_company() -> None:
+    keys = CountingSigner()
+    signer = Signer(keys)
+    both = sign(signer, answer(A, 5), answer(B, 6))
+    one = sign(signer, answer(A, 5))
+    assert one.entries == both.entries[:ENTRY_SIZE]
+    assert sign(signer, answer(A, 5), answer(B, 6), answer(C, 7)).entries[:28] == both.entries
+    assert len(set(keys.digests)) == signer.reports == 3
+    assert sign(signer, answer(A, 5)) == one
+    assert signer.reports == 3
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        Answer(A, 6, 8, 12, 3, 4),
+        Answer(A, 5, 8, 13, 3, 4),
+        Answer(A, 5, 8, 12, 2, 4),
+    ],
+)
+def test_an_entry_that_differs_in_anything_is_not_signed_for_the_same_second(
+    other: Answer,
+) -> None:
+    signer = Signer(CountingSigner())
+    sign(signer, answer(A, 5))
+    with pytest.raises(RequestRefused, match="signed at 100"):
+        sign(signer, other, answer(B))
+
+
+def test_an_entry_of_a_feed_is_no_excuse_for_another_feed_at_its_index() -> None:
+    signer = Signer(CountingSigner())
+    sign(signer, answer(A, 5))
+    sign(signer, answer(B, 6))
+    with pytest.raises(RequestRefused, match="signed at 100"):
+        sign(signer, answer(B, 5), feed_list=(B, A, C))
+
+
+def test_a_second_that_a_feed_has_left_is_closed_to_it_and_open_to_others() -> None:
+    signer = Signer(CountingSigner())
+    sign(signer, answer(A), answer(B), at=100)
+    sign(signer, answer(A), at=101)
+    with pytest.raises(RequestRefused, match="signed at 101, wanted later than that, seen 100"):
+        sign(signer, answer(A), answer(B), at=100)
+    assert sign(signer, answer(B), at=100).observed_at == 100
+
+
+def test_a_report_that_is_no_longer_remembered_closes_its_second() -> None:
+    signer = Signer(CountingSigner())
+    sign(signer, answer(A), at=100)
+    feeds = tuple(bytes((number,)) * 32 for number in range(1, MAX_RECENT + 1))
+    place: dict[str, Any] = {"feed_list": (A, *feeds)}
+    for number, feed in enumerate(feeds[:-1]):
+        sign(signer, answer(feed), at=101 + number, **place)
+    assert sign(signer, answer(A), at=100).observed_at == 100
+    sign(signer, answer(feeds[-1]), at=200, **place)
+    with pytest.raises(RequestRefused, match="signed at 100"):
+        sign(signer, answer(A), at=100)
 
 
 def test_a_refused_report_leaves_no_mark() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from enclave.domain import wire
 from enclave.domain.errors import ConfigError, OracleError, QuorumNotReached, SourceUnavailable
+from enclave.domain.observation import FeedFailure
 from oracle.enclave_link import (
     DEADLINES_S,
     EnclaveClient,
@@ -22,6 +23,9 @@ Peer = Callable[[dict[str, Any], asyncio.StreamWriter], Awaitable[None]]
 HELLO = wire.HelloResult(
     1, "0.1.0", b"\x11" * 20, b"\x22" * 32, 2, "simulated", bytes(32), ("a/1",)
 )
+OBSERVATION = wire.SignedObservation(b"\x11" * 20, 9, bytes(32), b"entries", bytes(64))
+REFUSAL = FeedFailure(bytes(32), "QuorumNotReached", "no answer")
+SIGNED = wire.SignResult(9, bytes(32), b"x", b"y")
 
 
 @asynccontextmanager
@@ -76,6 +80,8 @@ async def test_every_operation_sends_its_own_name_and_arguments(path: Path) -> N
         "load": wire.LoadResult((b"id",)),
         "round": wire.RoundResult(7, 0, (), ()),
         "sign": wire.SignResult(9, bytes(32), b"x", b"y"),
+        "observe": OBSERVATION,
+        "cosign": wire.CosignResult((SIGNED,), ()),
         "health": wire.HealthResult(1, 2, 3, 4, 5),
         "shutdown": wire.Done(),
     }
@@ -88,11 +94,15 @@ async def test_every_operation_sends_its_own_name_and_arguments(path: Path) -> N
 
     attest = wire.Attest(31337, bytes(20), bytes(20), 5, b"\x01" * 32)
     sign = wire.Sign(7, 31337, bytes(20), (b"id",), (b"id",))
+    observe = wire.Observe(31337, bytes(20), (b"id",))
+    cosign = wire.Cosign(31337, bytes(20), (b"id",), (b"id",), 1, (OBSERVATION,))
     async with _connected(path, peer) as client:
         assert await client.attest(attest) == results["attest"]
         assert await client.load([b"d"]) == (b"id",)
         assert await client.run_round([b"id"]) == results["round"]
         assert await client.sign(sign) == results["sign"]
+        assert await client.observe(observe) == results["observe"]
+        assert await client.cosign(cosign) == results["cosign"]
         assert await client.health() == results["health"]
         await client.shutdown()
     assert seen == [
@@ -100,6 +110,8 @@ async def test_every_operation_sends_its_own_name_and_arguments(path: Path) -> N
         ("load", wire.Load((b"d",))),
         ("round", wire.RunRound((b"id",))),
         ("sign", sign),
+        ("observe", observe),
+        ("cosign", cosign),
         ("health", wire.Health()),
         ("shutdown", wire.Shutdown()),
     ]
@@ -154,6 +166,40 @@ async def test_a_wrong_answer_means_the_enclave_is_lost(path: Path, frame: bytes
     async with _connected(path, _raw(frame)) as client:
         with pytest.raises(EnclaveLost):
             await client.hello()
+
+
+@pytest.mark.parametrize("change", [{"signer": b""}, {"list_root": b""}, {"signature": bytes(65)}])
+async def test_an_observation_of_other_lengths_means_the_enclave_is_lost(
+    path: Path, change: dict[str, bytes]
+) -> None:
+    ok = {**wire.to_map(OBSERVATION), **change}
+    async with _connected(path, _answer({"ok": ok})) as client:
+        for message in ("wrong length", "closed"):
+            with pytest.raises(EnclaveLost, match=message):
+                await client.observe(wire.Observe(31337, bytes(20), ()))
+
+
+async def test_refused_feeds_are_an_answer(path: Path) -> None:
+    result = wire.CosignResult((), (REFUSAL,))
+    async with _connected(path, _answer({"ok": wire.to_map(result)})) as client:
+        assert await client.cosign(wire.Cosign(31337, bytes(20), (), (), 1, ())) == result
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        wire.CosignResult((), ()),
+        wire.CosignResult((SIGNED,), (REFUSAL,)),
+        wire.CosignResult((SIGNED, SIGNED), ()),
+    ],
+)
+async def test_neither_one_signature_nor_a_refusal_means_the_enclave_is_lost(
+    path: Path, result: wire.CosignResult
+) -> None:
+    async with _connected(path, _answer({"ok": wire.to_map(result)})) as client:
+        for message in ("signatures and", "closed"):
+            with pytest.raises(EnclaveLost, match=message):
+                await client.cosign(wire.Cosign(31337, bytes(20), (), (), 1, ()))
 
 
 async def test_after_a_wrong_answer_no_more_is_asked(path: Path) -> None:

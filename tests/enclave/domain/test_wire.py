@@ -150,10 +150,7 @@ def example(hint: Any) -> Any:
     return {int: 2**64 - 1, bytes: b"\x01", str: "text", bool: True}[hint]
 
 
-SHAPES = [shape for pair in wire.OPERATIONS.values() for shape in pair] + [
-    wire.ErrorView,
-    wire.SignedObservation,
-]
+SHAPES = [shape for pair in wire.OPERATIONS.values() for shape in pair] + [wire.ErrorView]
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.__name__)
