@@ -38,6 +38,12 @@ library Narrow {
         return uint64(wide);
     }
 
+    function u128(uint256 wide) internal pure returns (uint128) {
+        require(wide <= type(uint128).max, Narrow_TooWide(wide, type(uint128).max));
+        // forge-lint: disable-next-line(unsafe-typecast) the line above checks the range
+        return uint128(wide);
+    }
+
     function positive(int256 signed) internal pure returns (uint256) {
         require(signed >= 0, Narrow_Negative(signed));
         // forge-lint: disable-next-line(unsafe-typecast) the line above checks the sign

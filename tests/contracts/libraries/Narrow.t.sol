@@ -26,6 +26,10 @@ contract NarrowHarness {
         return Narrow.u64(wide);
     }
 
+    function u128(uint256 wide) external pure returns (uint256) {
+        return Narrow.u128(wide);
+    }
+
     function positive(int256 signed) external pure returns (uint256) {
         return Narrow.positive(signed);
     }
@@ -40,6 +44,7 @@ contract NarrowTest is Test {
         assertEq(narrow.u32(wide & 0xFFFFFFFF), wide & 0xFFFFFFFF, "u32");
         assertEq(narrow.u40(wide & 0xFFFFFFFFFF), wide & 0xFFFFFFFFFF, "u40");
         assertEq(narrow.u64(wide & type(uint64).max), wide & type(uint64).max, "u64");
+        assertEq(narrow.u128(wide & type(uint128).max), wide & type(uint128).max, "u128");
         assertEq(narrow.positive(int256(wide >> 1)), wide >> 1, "positive");
     }
 
@@ -54,6 +59,8 @@ contract NarrowTest is Test {
         narrow.u40(uint256(type(uint40).max) + 1);
         _expectTooWide(type(uint64).max);
         narrow.u64(uint256(type(uint64).max) + 1);
+        _expectTooWide(type(uint128).max);
+        narrow.u128(uint256(type(uint128).max) + 1);
     }
 
     function test_positive_RevertWhen_Negative() external {
