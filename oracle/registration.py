@@ -28,6 +28,7 @@ log = structlog.get_logger(__name__)
 
 TOO_SOON = "SignerSet_TooSoon"
 NO_SEAT = "SignerSet_NoSeat"
+NOTHING_TO_REBUILD = "FeedHub_NothingToRebuild"
 
 
 class SignerRevoked(AttestationError):
@@ -141,20 +142,24 @@ class Registrar:
         async def is_done() -> bool:
             return not await self._chain.needs_rebuild()
 
-        await self._send(self._chain.rebuild(), is_done)
+        await self._send(self._chain.rebuild(), is_done, already=NOTHING_TO_REBUILD)
         log.info("hub_rebuilt")
 
-    async def _send(self, call: Call, is_done: Callable[[], Awaitable[bool]]) -> None:
+    async def _send(
+        self, call: Call, is_done: Callable[[], Awaitable[bool]], *, already: str = ""
+    ) -> None:
         """Send a call; one that fails because somebody else has done it already has not failed.
 
         Args:
             call: What anybody may do, and so do the nodes of other operators.
             is_done: Looks at the chain.
+            already: Name of the error by which the contract says so itself; it may speak of a block
+                that is still to come.
         """
         try:
             await self._submitter.send(call)
         except CallReverted as error:
-            if not await is_done():
+            if not (already and error.name == already) and not await is_done():
                 raise
             log.info("done_by_another", purpose=call.purpose, seen=str(error))
 

@@ -263,6 +263,13 @@ async def test_what_another_node_did_first_is_as_good(
     assert not world.chain.is_stale
 
 
+async def test_a_rebuild_that_stands_in_the_block_to_come_is_as_good(world: World) -> None:
+    late = CallReverted("rebuild refused", name="FeedHub_NothingToRebuild")
+    world.submitter.refusals["rebuild"] = [late]
+    assert (await world.registrar.ensure(ME, world.enclave)).position == 7
+    assert world.chain.is_stale
+
+
 @pytest.mark.parametrize("purpose", ["rebuild", "cache_ca", "cache_pck"])
 async def test_what_nobody_did_and_is_refused_is_a_failure(world: World, purpose: str) -> None:
     world.submitter.refusals[purpose] = [CallReverted("no", name="FeedHub_BadSignerSet")]
