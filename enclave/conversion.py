@@ -39,7 +39,7 @@ def to_feed_units(
         SourceMalformed: The price is not positive, or rounds to zero: zero is no price.
     """
     if price.units <= 0:
-        raise SourceMalformed(f"price is {price.units}, wanted more than 0")
+        raise SourceMalformed("price is zero or negative, wanted more than 0")
     numerator, denominator = price.units, 10**price.scale
     if invert:
         numerator, denominator = denominator, numerator

@@ -52,21 +52,27 @@ class FixedPoint:
             The exact value at the smallest scale that holds the spelling (not shortened).
 
         Raises:
-            SourceMalformed: Not a number of this grammar, or out of its bounds.
+            SourceMalformed: Not a number of this grammar, or out of its bounds; says where it
+                goes wrong, not what is written there, because the source's text may be private.
         """
         match = _NUMBER.fullmatch(text) if len(text) <= MAX_TEXT else None
         if match is None:
-            raise SourceMalformed(f"not a number: {text[:MAX_TEXT]!r}")
+            raise SourceMalformed(_where_it_goes_wrong(text))
         sign, whole, fraction, power = match.groups(default="")
         shift = int(power or "0") + exponent
         if abs(shift) > MAX_EXPONENT:
-            raise SourceMalformed(f"exponent {shift} is outside -{MAX_EXPONENT}..{MAX_EXPONENT}")
+            raise SourceMalformed(
+                f"exponent with a scale of {exponent} is outside -{MAX_EXPONENT}..{MAX_EXPONENT}"
+            )
         units = int(whole + fraction)
         scale = len(fraction) - shift
         if scale < 0:
             units, scale = units * 10**-scale, 0
         if scale > MAX_SCALE or units >= 10 ** (MAX_INTEGER_DIGITS + scale):
-            raise SourceMalformed(f"number has too many digits: {text!r}")
+            raise SourceMalformed(
+                f"number of {len(text)} characters has too many digits, wanted at most"
+                f" {MAX_INTEGER_DIGITS} before the point and {MAX_SCALE} after it"
+            )
         return cls(-units if sign else units, scale)
 
     def rescale(self, decimals: int, rounding: Rounding) -> "FixedPoint":
@@ -82,6 +88,15 @@ class FixedPoint:
         )
 
 
+def _where_it_goes_wrong(text: str) -> str:
+    """Why a text is no number, without its content."""
+    if len(text) > MAX_TEXT:
+        return f"text of {len(text)} characters, wanted a number of at most {MAX_TEXT}"
+    start = _NUMBER.match(text)
+    at = start.end() + 1 if start else 1
+    return f"text of {len(text)} characters is not a number from character {at} on"
+
+
 def divide(numerator: int, denominator: int, *, rounding: Rounding) -> int:
     """Integer quotient under a stated rounding.
 
@@ -94,10 +109,10 @@ def divide(numerator: int, denominator: int, *, rounding: Rounding) -> int:
         SourceMalformed: The denominator is not positive, or a remainder under `EXACT`.
     """
     if denominator <= 0:
-        raise SourceMalformed(f"division by {denominator}, wanted a positive number")
+        raise SourceMalformed("division by zero or less, wanted a positive number")
     quotient, remainder = divmod(abs(numerator), denominator)
     if remainder and rounding is Rounding.EXACT:
-        raise SourceMalformed(f"{numerator}/{denominator} is not exact")
+        raise SourceMalformed("the quotient is not exact and may not be rounded")
     if rounding is Rounding.HALF_EVEN:
         twice = 2 * remainder
         if twice > denominator or (twice == denominator and quotient % 2):

@@ -45,7 +45,7 @@ def parse_time(value: Value, form: str) -> int:
     else:
         seconds = _calendar_seconds(value, form)
     if not 0 < seconds < _MAX_TIME:
-        raise refused(f"time {seconds} is no time of a price")
+        raise refused("time is no time of a price, wanted one between 1970 and 2106")
     return seconds
 
 
@@ -62,5 +62,5 @@ def _calendar_seconds(text: str, form: str) -> int:
         ahead = timedelta(hours=int(offset[0]), minutes=int(offset[1]))
         moment += ahead if sign == "-" else -ahead
     except (ValueError, OverflowError) as error:
-        raise refused(f"time is not in the calendar: {text!r}") from error
+        raise refused(f"time of the form {form} is not in the calendar") from error
     return timegm(moment.utctimetuple())

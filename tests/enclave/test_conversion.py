@@ -71,7 +71,7 @@ def test_digits_are_lost_once() -> None:
 
 @pytest.mark.parametrize("units", [0, -1])
 def test_what_is_not_positive_is_no_price(units: int) -> None:
-    with pytest.raises(SourceMalformed, match=f"price is {units}, wanted more than 0"):
+    with pytest.raises(SourceMalformed, match="zero or negative, wanted more than 0"):
         to_feed_units(
             FixedPoint(units, 0), invert=True, rate=None, decimals=8, rounding=Rounding.DOWN
         )

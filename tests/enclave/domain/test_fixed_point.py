@@ -58,9 +58,30 @@ def test_a_scale_given_by_the_definition_moves_the_point() -> None:
     assert FixedPoint.parse("6140993501000", exponent=-8) == FixedPoint(6140993501000, 8)
 
 
-def test_an_exponent_out_of_bounds_names_what_was_seen() -> None:
-    with pytest.raises(SourceMalformed, match="exponent 40"):
-        FixedPoint.parse("1e20", exponent=20)
+@pytest.mark.parametrize(
+    ("text", "exponent", "message"),
+    [
+        ("", 0, "text of 0 characters is not a number from character 1 on"),
+        ("1,5", 0, "text of 3 characters is not a number from character 2 on"),
+        ("-12.x", 0, "text of 5 characters is not a number from character 4 on"),
+        ("9" * 65, 0, "text of 65 characters, wanted a number of at most 64"),
+        ("1e20", 20, r"exponent with a scale of 20 is outside -30\.\.30"),
+        ("9" * 27, 0, "number of 27 characters has too many digits, wanted at most 26 before"),
+    ],
+)
+def test_a_refusal_says_where_it_goes_wrong(text: str, exponent: int, message: str) -> None:
+    with pytest.raises(SourceMalformed, match=f"^{message}"):
+        FixedPoint.parse(text, exponent=exponent)
+
+
+@given(text=st.text(max_size=80), other=st.text(max_size=80))
+def test_a_refusal_depends_on_nothing_of_the_text_but_its_shape(text: str, other: str) -> None:
+    # What follows the first character that does not fit is in no message.
+    with pytest.raises(SourceMalformed) as first:
+        FixedPoint.parse("x" + text)
+    with pytest.raises(SourceMalformed) as second:
+        FixedPoint.parse("x" + other[: len(text)].ljust(len(text)))
+    assert str(first.value) == str(second.value)
 
 
 @given(units=st.integers(-(10**20), 10**20), scale=st.integers(0, 20), decimals=st.integers(0, 24))

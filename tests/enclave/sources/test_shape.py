@@ -1,3 +1,4 @@
+import json
 from typing import Any
 
 import pytest
@@ -87,6 +88,25 @@ def test_a_price_is_positive() -> None:
     for value in refused:
         with pytest.raises(SourceMalformed):
             read_price(value)
+
+
+PRIVATE = ("8675309x", "-8675309", "1e8675309", "8675309" * 5, "8675309" * 10, "8675-30-09")
+
+
+@pytest.mark.parametrize("private", PRIVATE)
+@pytest.mark.parametrize("form", ["ms", "date", "iso8601"])
+@pytest.mark.parametrize("name", ["p", "b", "a", "t"])
+def test_no_content_of_a_body_is_in_the_text_of_an_error(
+    name: str, form: str, private: str
+) -> None:
+    if name in "ba":
+        private = private.removeprefix("-") + "x"  # A negative side is none.
+    times = {"ms": "1791179110999", "date": "2026-10-05", "iso8601": "2026-10-05T05:45:10Z"}
+    fields = {"p": "1", "b": "1", "a": "1", "t": times[form], name: private}
+    shape = make_shape(price="$.p", bid="$.b", ask="$.a", time="$.t", time_format=form, exponent=-4)
+    with pytest.raises(SourceMalformed) as caught:
+        shape.read(decode(json.dumps(fields).encode()))
+    assert "8675" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
