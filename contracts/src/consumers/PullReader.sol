@@ -16,7 +16,7 @@ import {Lane, Lanes} from "../types/Lane.sol";
 
 /// @title Reports verified in the consumer's own transaction
 /// @notice For consumers to compile in; `FeedVerifier` is the same as a contract of its own.
-/// @dev Reads one word of the hub and the hub's table; stores nothing. Refuses with the hub's own errors
+/// @dev Reads one word of the hub and the hub's table; stores nothing that outlives the transaction. Refuses with the hub's own errors
 ///      what the hub would refuse. A report is not consumed: it verifies again while it is young enough.
 library PullReader {
     using HubTable for bytes;
@@ -151,7 +151,8 @@ library PullReader {
             require(index <= last, IFeedHub.FeedHub_EntryOrder(last, index));
             require(entry.hubFlags() == 0, IFeedHub.FeedHub_ReservedFlags(index, entry.hubFlags()));
             LimitsRow row = HubTable.limitsAt(limits, index);
-            if (!row.isInBounds(entry.rawValue())) {
+            // It is the last one's answer if nothing else is wrong: this always reverts.
+            if (index == last || !row.isInBounds(entry.rawValue())) {
                 int64 seen = Lanes.pack(entry.rawValue(), 0, 0).value();
                 revert PullReader_OutOfBounds(index, seen, row.minAnswer(), row.maxAnswer());
             }

@@ -269,13 +269,12 @@ interface IFeedHub is IGoverned {
     /// @notice The table that was built last, whether in force or cleared; zero before the first.
     function table() external view returns (address);
 
-    /// @notice `verifyConfig` for whoever calls without data: on the way of every pulled report the search
-    ///         for a function would be its dearest step but the signatures.
+    /// @notice `verifyConfig` for whoever calls without data: every pulled report saves the search for a
+    ///         function.
     fallback(bytes calldata call) external returns (bytes memory);
 
     /// @notice All that who verifies a report off this hub's storage must know: quorum, window, pause and
     ///         table; see `HubWord`.
-    /// @dev Its selector sorts after that of `submit`, which would pay for it otherwise.
     function verifyConfig() external view returns (HubWord);
 
     /// @notice Where the hub takes its signers from.

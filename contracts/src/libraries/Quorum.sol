@@ -116,7 +116,8 @@ library Quorum {
         return _highest(kinds & 0xFFFF);
     }
 
-    /// @dev Says which of the steps 2 to 4 failed; the same questions, one by one.
+    /// @dev Says which of the steps 2 to 4 failed; the same questions, one by one. Always reverts: whoever
+    ///      is asked last has failed if nobody before has.
     function _refuse(uint256 mask, uint256 signature, bytes32 digest, bytes memory rows, uint256 m)
         private
         view
@@ -127,16 +128,20 @@ library Quorum {
         for (uint256 left = mask; left != 0; left &= left - 1) {
             unchecked {
                 uint256 position = _highest(left & (~left + 1));
-                _verifyOne(HubTable.signerAt(rows, position), position, signature, digest);
+                SignerRow row = HubTable.signerAt(rows, position);
+                _requireSigned(row, position, signature, digest, left & (left - 1) == 0);
                 signature += ReportCodec.SIGNATURE_BYTES;
             }
         }
     }
 
-    function _verifyOne(SignerRow row, uint256 position, uint256 signature, bytes32 digest)
-        private
-        view
-    {
+    function _requireSigned(
+        SignerRow row,
+        uint256 position,
+        uint256 signature,
+        bytes32 digest,
+        bool isLast
+    ) private view {
         address wanted = row.signer();
         require(wanted != address(0), IFeedHub.FeedHub_NoSigner(position));
         // 3. Unexpired.
@@ -146,7 +151,7 @@ library Quorum {
         (bytes32 r, uint256 vs) = ReportCodec.signatureAt(signature);
         require(Ecdsa.sOf(vs) <= Ecdsa.MAX_S, IFeedHub.FeedHub_HighS(position));
         address seen = Ecdsa.recover(digest, r, vs);
-        require(seen == wanted, IFeedHub.FeedHub_BadSignature(position, seen, wanted));
+        require(seen == wanted && !isLast, IFeedHub.FeedHub_BadSignature(position, seen, wanted));
     }
 
     /// @dev Number of the highest bit that is set; `bits` is not zero.

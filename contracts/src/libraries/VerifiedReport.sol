@@ -56,10 +56,9 @@ library VerifiedReport {
                 }
                 if (seen < index) low = place + 1;
                 else high = place;
-                require(low < high, VerifiedReport_MissingFeed(index));
+                if (low >= high) break;
             }
         }
-        // Not reached: the compiler does not see that the loop has no end.
         revert VerifiedReport_MissingFeed(index);
     }
 }
