@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from enclave.domain.errors import ConfigError
+from oracle.config import checksum_address
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,3 +64,19 @@ def submitter_key(secret: bytes) -> SubmitterKey:
         raise ConfigError("eth-keys does not use coincurve; run scripts/setup again")
     account = Account.from_key(secret)
     return SubmitterKey(str(account.address), account)
+
+
+def keystore_address(keystore: bytes) -> str | None:
+    """The account that a keystore says it is for; unproven, and many say none.
+
+    Args:
+        keystore: The file's JSON.
+
+    Returns:
+        In EIP-55 spelling.
+    """
+    try:
+        stated = json.loads(keystore)["address"]
+        return checksum_address("0x" + stated.removeprefix("0x"))
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None

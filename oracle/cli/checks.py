@@ -4,10 +4,9 @@ import asyncio
 import fcntl
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
-from enum import Enum
+from dataclasses import replace
 from pathlib import Path
 
 from enclave.domain import wire
@@ -17,6 +16,8 @@ from oracle.chain.base import CallReverted
 from oracle.chain.evm import EvmChain
 from oracle.chain.keys import SubmitterKey
 from oracle.chain.rpc import Rpc
+from oracle.cli.findings import Finding, Verdict, fail, guard, ok
+from oracle.cli.quorum_checks import check_peers, check_quorum, check_seats
 from oracle.config import Config
 from oracle.daemon.node import enclave_launch
 from oracle.daemon.parts import RELAY_NAME, load_key, open_chain, open_config_rpc
@@ -31,85 +32,61 @@ _STALE_BLOCKS = 20
 _REACH_S = 5.0
 
 
-class Verdict(Enum):
-    """How a check ended."""
-
-    OK = "ok"
-    NOTE = "note"
-    FAIL = "FAIL"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One line of the doctor's report; `mend` is empty if nothing need be done."""
-
-    check: str
-    verdict: Verdict
-    seen: str
-    mend: str = ""
-
-
-Check = Callable[[], Awaitable[Finding]]
-
-
-def _ok(check: str, seen: str) -> Finding:
-    return Finding(check, Verdict.OK, seen)
-
-
-def _fail(check: str, seen: str, mend: str) -> Finding:
-    return Finding(check, Verdict.FAIL, seen, mend)
-
-
 async def check_all(config: Config, feeds: Sequence[Feed]) -> list[Finding]:
     """All findings, in the order in which they should be mended."""
-    findings = [_ok("config", f"{len(feeds)} feeds, network {config.chain.network}")]
+    findings = [ok("config", f"{len(feeds)} feeds, network {config.chain.network}")]
     findings.append(_check_journal(config))
     key, finding = await _check_key(config)
     findings.append(finding)
+    findings += check_quorum(config, key)
     async with open_config_rpc(config) as rpc:
-        findings += await _check_endpoints(config, rpc)
+        endpoints = await _check_endpoints(config, rpc)
+        findings += endpoints
         chain = open_chain(config, rpc)
-        if any(finding.verdict is not Verdict.FAIL for finding in findings[3:]):
-            findings.append(await _guard("contracts", lambda: _check_contracts(chain, feeds)))
-            if key is not None:
-                findings.append(await _guard("balance", lambda: _check_balance(config, chain, key)))
-                findings.append(await _guard("seat", lambda: _check_seat(chain, key)))
+        if any(finding.verdict is not Verdict.FAIL for finding in endpoints):
+            findings += await _check_chain(config, chain, feeds, key)
         findings += await _check_relay(feeds)
+        findings += await check_peers(config)
         findings += await _check_enclave(config, feeds, chain, key)
     return findings
 
 
-async def _guard(check: str, work: Check) -> Finding:
-    """A check whose own failure is its finding."""
-    try:
-        return await work()
-    except OracleError as error:
-        return _fail(check, str(error), "see the finding; mend what stands above it first")
+async def _check_chain(
+    config: Config, chain: EvmChain, feeds: Sequence[Feed], key: SubmitterKey | None
+) -> list[Finding]:
+    findings = [await guard("contracts", lambda: _check_contracts(config, chain, feeds))]
+    if key is not None:
+        findings.append(await guard("balance", lambda: _check_balance(config, chain, key)))
+        findings.append(await guard("seat", lambda: _check_seat(chain, key)))
+    quorum = config.quorum
+    if quorum is not None:
+        findings.append(await guard("seats", lambda: check_seats(quorum, chain)))
+    return findings
 
 
 def _check_journal(config: Config) -> Finding:
     path = config.store.path
     lock = path.with_name(path.name + ".lock")
     if not lock.exists():
-        return _ok("journal", f"none yet at {path}; the first run makes it")
+        return ok("journal", f"none yet at {path}; the first run makes it")
     with lock.open() as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             return Finding("journal", Verdict.NOTE, f"{path} is in use: a node is running")
-    return _ok("journal", f"{path} is free")
+    return ok("journal", f"{path} is free")
 
 
 async def _check_key(config: Config) -> tuple[SubmitterKey | None, Finding]:
     try:
         key = await load_key(config)
     except OracleError as error:
-        return None, _fail("key", str(error), "set keys.keystore and keys.password_file, mode 0600")
+        return None, fail("key", str(error), "set keys.keystore and keys.password_file, mode 0600")
     if key is None:
         return None, Finding(
             "key", Verdict.NOTE, "none: a dry run", "set keys.keystore to send transactions"
         )
-    return key, _ok("key", f"operator and submitter {key.address}")
+    return key, ok("key", f"operator and submitter {key.address}")
 
 
 async def _check_endpoints(config: Config, rpc: Rpc) -> list[Finding]:
@@ -121,26 +98,27 @@ async def _check_endpoints(config: Config, rpc: Rpc) -> list[Finding]:
         try:
             head = await chain.head()
         except ChainError as error:
-            findings.append(_fail(name, str(error), mend))
+            findings.append(fail(name, str(error), mend))
             continue
         age_s = int(time.time()) - head.timestamp
         if age_s > _STALE_BLOCKS * config.chain.block_s:
-            findings.append(
-                _fail(name, f"block {head.number} is {age_s} s old", "wait, or " + mend)
-            )
+            findings.append(fail(name, f"block {head.number} is {age_s} s old", "wait, or " + mend))
         else:
-            findings.append(_ok(name, f"chain {rpc.chain_id}, block {head.number}, {age_s} s old"))
+            findings.append(ok(name, f"chain {rpc.chain_id}, block {head.number}, {age_s} s old"))
     return findings
 
 
-async def _check_contracts(chain: EvmChain, feeds: Sequence[Feed]) -> Finding:
+async def _check_contracts(config: Config, chain: EvmChain, feeds: Sequence[Feed]) -> Finding:
     await chain.check_wiring()
     hub = await chain.hub()
     listed = set(await chain.feed_ids())
     missing = [feed.name for feed in feeds if feed.feed_id not in listed]
-    seen = f"hub {'live' if hub.is_live else 'not live'}, m = {hub.signatures}"
-    if hub.signatures != 1:
-        return _fail("contracts", seen, "this version brings one signature: use a hub with m = 1")
+    live = "live" if hub.is_live else "not live"
+    seen = f"hub {live}, m = {hub.signatures}, d = {hub.vendors}"
+    nodes = 1 if config.quorum is None else 1 + len(config.quorum.peers)
+    if hub.signatures > nodes:
+        mend = "add the other operators' nodes: [quorum] in oracle/README.md"
+        return fail("contracts", f"{seen}, and {nodes} node(s) are configured", mend)
     if missing:
         return Finding(
             "contracts",
@@ -148,17 +126,17 @@ async def _check_contracts(chain: EvmChain, feeds: Sequence[Feed]) -> Finding:
             f"{seen}; not listed: {', '.join(missing)}",
             "governance lists a feed (FeedHub.listFeed), or leave it out of [feeds]",
         )
-    return _ok("contracts", f"{seen}, all {len(feeds)} feeds listed")
+    return ok("contracts", f"{seen}, all {len(feeds)} feeds listed")
 
 
 async def _check_balance(config: Config, chain: EvmChain, key: SubmitterKey) -> Finding:
     wei = await chain.balance(key.address)
     if wei == 0:
-        return _fail("balance", f"{key.address} is empty", f"send funds to {key.address}")
+        return fail("balance", f"{key.address} is empty", f"send funds to {key.address}")
     if wei < config.gas.low_balance_wei:
         mend = f"send funds to {key.address}"
         return Finding("balance", Verdict.NOTE, f"{wei} wei is less than gas.low_balance", mend)
-    return _ok("balance", f"{wei} wei")
+    return ok("balance", f"{wei} wei")
 
 
 async def _check_seat(chain: EvmChain, key: SubmitterKey) -> Finding:
@@ -166,9 +144,9 @@ async def _check_seat(chain: EvmChain, key: SubmitterKey) -> Finding:
         seat = await chain.seat(key.address)
     except CallReverted as error:
         mend = f"governance seats the operator: SignerSet.addSeat({key.address})"
-        return _fail("seat", str(error), mend)
+        return fail("seat", str(error), mend)
     signers = [signer for signer in seat.signers if signer] or ["nobody yet"]
-    return _ok("seat", f"number {seat.number}, held by {', '.join(signers)}")
+    return ok("seat", f"number {seat.number}, held by {', '.join(signers)}")
 
 
 async def _check_relay(feeds: Sequence[Feed]) -> list[Finding]:
@@ -188,9 +166,9 @@ async def _check_relay(feeds: Sequence[Feed]) -> list[Finding]:
         attempts = [tasks.create_task(reach(host, port)) for host, port in wanted]
     lost = [task.result() for task in attempts if task.result()]
     if not lost:
-        return [_ok("relay", f"all {len(wanted)} hosts reachable")]
+        return [ok("relay", f"all {len(wanted)} hosts reachable")]
     mend = "check DNS and the firewall: the relay must reach these hosts on port 443"
-    return [_fail("relay", f"{len(lost)} of {len(wanted)} not reachable: {', '.join(lost)}", mend)]
+    return [fail("relay", f"{len(lost)} of {len(wanted)} not reachable: {', '.join(lost)}", mend)]
 
 
 async def _check_enclave(
@@ -201,18 +179,16 @@ async def _check_enclave(
         async with _own_enclave(config) as enclave:
             await load_feeds(enclave, feeds)
             findings = [_check_sandbox(enclave)]
-            findings.append(_ok("enclave", f"{enclave.hello.version}, {enclave.hello.attester}"))
-            findings.append(
-                await _guard("image", lambda: _check_image(config, chain, enclave, key))
-            )
+            findings.append(ok("enclave", f"{enclave.hello.version}, {enclave.hello.attester}"))
+            findings.append(await guard("image", lambda: _check_image(config, chain, enclave, key)))
     except OracleError as error:
-        return [_fail("enclave", str(error), mend)]
+        return [fail("enclave", str(error), mend)]
     return findings
 
 
 def _check_sandbox(enclave: Enclave) -> Finding:
     if enclave.is_sandboxed:
-        return _ok("sandbox", "bubblewrap works")
+        return ok("sandbox", "bubblewrap works")
     return Finding(
         "sandbox",
         Verdict.NOTE,
@@ -232,8 +208,8 @@ async def _check_image(
     quote = split_quote((await enclave.client.attest(request)).evidence)
     image = "0x" + quote.image_id.hex()
     if await chain.is_image_live(quote.image_id):
-        return _ok("image", f"{image} is approved")
-    return _fail(
+        return ok("image", f"{image} is approved")
+    return fail(
         "image",
         f"{image} is not approved",
         "governance approves the image first (ImagePolicy.approveImage), then the node is started",

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import typer
 
+from oracle.cli.findings import Verdict
 from oracle.cli.outcome import ConfigPath, ExitStatus, Output, OutputOption, ends_with_status
 from oracle.config import load_config
 from oracle.feeds.configured import configured_feeds
@@ -14,7 +15,7 @@ from oracle.telemetry.logging import configure_logging
 
 
 def doctor(config: ConfigPath = Path("oracle.toml"), output: OutputOption = Output.TEXT) -> None:
-    """Check endpoints, contracts, key, balance, seat, sources, enclave, image and journal.
+    """Check endpoints, contracts, key, balance, seats, sources, peers, enclave, image and journal.
 
     Starts an enclave of its own beside a running node and stops it again; sends no transaction.
     Each line says what was found and, if it is not well, how to mend it. Exit status 3 if anything
@@ -25,7 +26,7 @@ def doctor(config: ConfigPath = Path("oracle.toml"), output: OutputOption = Outp
         feeds = configured_feeds(settings)
         configure_logging(sys.stderr, level="error", style="text")
         # Imported here: it brings web3.
-        from oracle.cli.checks import Verdict, check_all
+        from oracle.cli.checks import check_all
 
         findings = asyncio.run(check_all(settings, feeds))
     failed = [finding for finding in findings if finding.verdict is Verdict.FAIL]

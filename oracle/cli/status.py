@@ -77,9 +77,25 @@ def _print_node(node: dict[str, Any]) -> None:
         f"rounds {node['rounds']}, landed {node['reports_landed']}, refused"
         f" {node['reports_refused']}, enclave starts {node['enclave_starts']}"
     )
+    if node["quorum"] is not None:
+        _print_quorum(node["quorum"])
     for feed in node["feeds"]:
         answer = feed["answer"] or "-"
         typer.echo(
             f"  {feed['name']:<10} {answer:>20}  {feed['sources_used']}/{feed['sources_asked']}"
             f"  landed {feed['landed_at'] or '-'}  {feed['failure']}".rstrip()
         )
+
+
+def _print_quorum(quorum: dict[str, Any]) -> None:
+    turn = {None: "no seat", 0: "this node leads"}.get(
+        quorum["rank"], f"{quorum['leader']} leads, this node is {quorum['rank']} after it"
+    )
+    typer.echo(
+        f"quorum {quorum['signatures']} signatures of {quorum['vendors']} vendors; {turn};"
+        f" led {quorum['collected']}, missed {quorum['missed']}, cosigned {quorum['cosigned']}"
+    )
+    for peer in quorum["peers"]:
+        ago = peer["answered_s_ago"]
+        seen = peer["failure"] or ("not asked yet" if ago is None else f"answered {ago} s ago")
+        typer.echo(f"  {peer['operator']}  {peer['url']}  {seen}")

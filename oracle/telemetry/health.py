@@ -9,7 +9,7 @@ from aiohttp import web
 
 from enclave.domain.errors import ConfigError
 from oracle.telemetry.metrics import render_metrics
-from oracle.telemetry.state import FeedState, NodeState
+from oracle.telemetry.state import FeedState, NodeState, PeerState, QuorumState
 
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -86,7 +86,36 @@ def ready_view(state: NodeState, now: float, round_limit_s: float) -> dict[str, 
         "reports_landed": state.reports_landed,
         "reports_refused": state.reports_refused,
         "balance_wei": None if state.balance_wei is None else str(state.balance_wei),
+        "quorum": None if state.quorum is None else _quorum_view(state.quorum, now),
         "feeds": [_feed_view(feed) for feed in state.feeds.values()],
+    }
+
+
+def _quorum_view(quorum: QuorumState, now: float) -> dict[str, Any]:
+    return {
+        "signatures": quorum.signatures,
+        "vendors": quorum.vendors,
+        "leader": quorum.leader,
+        "rank": quorum.rank,
+        "collected": quorum.collected,
+        "missed": quorum.missed,
+        "taken_over": quorum.taken_over,
+        "retried": quorum.retried,
+        "cosigned": quorum.cosigned,
+        "peers": [_peer_view(peer, now) for peer in quorum.peers.values()],
+    }
+
+
+def _peer_view(peer: PeerState, now: float) -> dict[str, Any]:
+    return {
+        "operator": peer.operator,
+        "url": peer.url,
+        "failure": peer.failure,
+        "answered_s_ago": round(now - peer.answered_at, 1) if peer.answered_at else None,
+        "calls": peer.calls,
+        "failures": peer.failures,
+        "served": peer.served,
+        "refused": peer.refused,
     }
 
 

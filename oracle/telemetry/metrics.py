@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from oracle.telemetry.state import FeedState, NodeState
+from oracle.telemetry.state import FeedState, NodeState, PeerState, QuorumState
 
 #: Counters that parts of the node lend to the state: name -> help.
 COUNTERS = {
@@ -39,6 +39,9 @@ class NodeCollector(Collector):
         yield from self._gauges()
         yield from self._counters()
         yield from self._feeds()
+        if self._state.quorum is not None:
+            yield from _quorum_metrics(self._state.quorum)
+            yield from _peer_metrics(self._state.quorum.peers.values())
 
     def _gauges(self) -> Iterable[Metric]:
         state = self._state
@@ -101,6 +104,53 @@ class NodeCollector(Collector):
             spread.add_metric(key, feed.dispersion / 10)
             failing.add_metric(key, float(bool(feed.failure)))
         yield from (age, used, asked, spread, failing)
+
+
+def _quorum_metrics(quorum: QuorumState) -> Iterable[Metric]:
+    counters = {
+        "collected": (
+            "Reports that this node led and got signed.",
+            quorum.collected,
+        ),
+        "missed": ("Attempts of this node to get its signatures that failed.", quorum.missed),
+        "taken_over": ("Reports that this node led out of turn.", quorum.taken_over),
+        "retried": ("Reports asked for again without refused feeds.", quorum.retried),
+        "cosigned": ("Reports that this node signed for others.", quorum.cosigned),
+    }
+    for name, (text, value) in counters.items():
+        yield CounterMetricFamily(f"{_PREFIX}quorum_{name}", text, value=float(value))
+    text = "Nodes before this one in the order now; -1 without a seat."
+    rank = -1 if quorum.rank is None else quorum.rank
+    yield GaugeMetricFamily(f"{_PREFIX}quorum_rank", text, value=float(rank))
+
+
+def _peer_metrics(peers: Iterable[PeerState]) -> Iterable[Metric]:
+    labels = ["peer"]
+    failing = GaugeMetricFamily(
+        _PREFIX + "peer_failing", "Whether its last answer was no good.", labels=labels
+    )
+    answer = GaugeMetricFamily(
+        _PREFIX + "peer_answer_seconds", "How long its last good answer took.", labels=labels
+    )
+    calls = CounterMetricFamily(_PREFIX + "peer_calls", "Requests to it.", labels=labels)
+    failures = CounterMetricFamily(
+        _PREFIX + "peer_failures", "Requests to it without a usable answer.", labels=labels
+    )
+    served = CounterMetricFamily(
+        _PREFIX + "peer_served", "Requests of it that were answered.", labels=labels
+    )
+    refused = CounterMetricFamily(
+        _PREFIX + "peer_refused", "Requests of it that were refused.", labels=labels
+    )
+    for peer in peers:
+        key = [peer.operator]
+        failing.add_metric(key, float(bool(peer.failure)))
+        answer.add_metric(key, peer.answer_s)
+        calls.add_metric(key, peer.calls)
+        failures.add_metric(key, peer.failures)
+        served.add_metric(key, peer.served)
+        refused.add_metric(key, peer.refused)
+    yield from (failing, answer, calls, failures, served, refused)
 
 
 def _labels(feed: FeedState) -> list[str]:

@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from oracle.telemetry.health import ready_view
 from oracle.telemetry.logging import configure_logging
 from oracle.telemetry.metrics import COUNTERS, render_metrics
-from oracle.telemetry.state import FeedState, NodeState, SignerState
+from oracle.telemetry.state import FeedState, NodeState, PeerState, QuorumState, SignerState
 
 FEED = FeedState(
     "ETH/USD",
@@ -119,3 +119,45 @@ def test_text_logs_are_for_people() -> None:
     configure_logging(stream, level="warning", style="text")
     structlog.get_logger().warning("notice", area="sandbox")
     assert "area=sandbox" in stream.getvalue()
+
+
+def _quorum() -> QuorumState:
+    peers = {"0xB": PeerState("0xB", "https://b:1", 9, 2, "timed out after 2 s", 90.0, 0.25, 5, 1)}
+    return QuorumState(peers, 3, 2, "0xB", 1, 4, 3, 2, 1, 6)
+
+
+def test_a_quorum_and_its_peers_are_shown() -> None:
+    view = ready_view(_state(quorum=_quorum()), 100.0, 30)["quorum"]
+    assert (view["signatures"], view["vendors"], view["leader"], view["rank"]) == (3, 2, "0xB", 1)
+    assert view["peers"] == [
+        {
+            "operator": "0xB",
+            "url": "https://b:1",
+            "failure": "timed out after 2 s",
+            "answered_s_ago": 10.0,
+            "calls": 9,
+            "failures": 2,
+            "served": 5,
+            "refused": 1,
+        }
+    ]
+    assert ready_view(_state(), 100.0, 30)["quorum"] is None
+
+
+def test_a_quorum_and_its_peers_are_measured() -> None:
+    samples = _samples(_state(quorum=_quorum()))
+    assert samples["oracle_quorum_collected_total"] == 4
+    assert samples["oracle_quorum_missed_total"] == 3
+    assert samples["oracle_quorum_taken_over_total"] == 2
+    assert samples["oracle_quorum_retried_total"] == 1
+    assert samples["oracle_quorum_cosigned_total"] == 6
+    assert samples["oracle_quorum_rank"] == 1
+    assert samples["oracle_peer_failing"] == 1
+    assert samples["oracle_peer_answer_seconds"] == 0.25
+    assert samples["oracle_peer_calls_total"] == 9
+    assert samples["oracle_peer_failures_total"] == 2
+    assert samples["oracle_peer_served_total"] == 5
+    assert samples["oracle_peer_refused_total"] == 1
+    unseated = _samples(_state(quorum=QuorumState()))
+    assert unseated["oracle_quorum_rank"] == -1
+    assert "oracle_quorum_rank" not in _samples(_state())
