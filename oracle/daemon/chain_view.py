@@ -64,10 +64,22 @@ class ChainView:
         self._has_peers = has_peers
         self._version = 0
         self._wanted = asyncio.Event()
+        self._later: asyncio.TimerHandle | None = None
         self._one_at_a_time = asyncio.Lock()
 
-    def refresh_soon(self) -> None:
-        """Ask the chain again without waiting for the next turn."""
+    def refresh_soon(self, *, after_s: float = 0.0) -> None:
+        """Ask the chain again without waiting for the next turn.
+
+        Args:
+            after_s: Pause before that; one at a time, further ones are for nothing meanwhile.
+        """
+        if after_s <= 0:
+            self._wanted.set()
+        elif self._later is None:
+            self._later = asyncio.get_running_loop().call_later(after_s, self._now)
+
+    def _now(self) -> None:
+        self._later = None
         self._wanted.set()
 
     def landed_now(self, feed_ids: Sequence[bytes], landed: Mapping[bytes, Landed]) -> None:

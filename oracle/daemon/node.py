@@ -158,6 +158,7 @@ class Daemon:
             problems=self._problems,
             target=self._target,
             observer=self._observer,
+            landing_s=self._config.chain.block_s / 2,
         ) as quorum:
             self.quorum_port = quorum.port
             yield quorum

@@ -83,7 +83,9 @@ class QuorumNode:
         problems: Problems,
         target: Target,
         observer: Observer,
+        landing_s: float,
         wall_clock: Callable[[], float] = time.time,
+        link: Callable[[str, bytes], QuorumEnclave] = QuorumEnclave,
     ) -> None:
         """Set up.
 
@@ -96,7 +98,9 @@ class QuorumNode:
             problems: Written.
             target: Where reports go.
             observer: Told of plans.
+            landing_s: How soon after its signatures a report may stand in a block.
             wall_clock: Seconds since the epoch.
+            link: Makes the second connection to an enclave.
         """
         self.port = 0
         self._membership = membership
@@ -107,7 +111,9 @@ class QuorumNode:
         self._problems = problems
         self._target = target
         self._observer = observer
+        self._landing_s = landing_s
         self._wall_clock = wall_clock
+        self._link = link
         self._waiting = Waiting(membership.config.takeover_s)
         self._enclave: QuorumEnclave | None = None
         self._task: asyncio.Task[None] | None = None
@@ -124,7 +130,7 @@ class QuorumNode:
     @asynccontextmanager
     async def session(self, enclave: Enclave) -> AsyncIterator[None]:
         """Work with this enclave for the length of the block."""
-        self._enclave = own = QuorumEnclave(enclave.address, enclave.hello.signer)
+        self._enclave = own = self._link(enclave.address, enclave.hello.signer)
         try:
             yield
         finally:
@@ -242,7 +248,8 @@ class QuorumNode:
     def _cosigned(self, peer: Peer, feed_ids: Sequence[bytes], observed_at: int) -> None:
         self._quorum.cosigned += 1
         self._waiting.cosigned(feed_ids, now=_now())
-        self._view.refresh_soon()
+        # By then the leader's transaction may stand in a block.
+        self._view.refresh_soon(after_s=self._landing_s)
         log.info(
             "report_cosigned",
             leader=peer.operator,
@@ -278,8 +285,11 @@ async def open_quorum(
     problems: Problems,
     target: Target,
     observer: Observer,
+    landing_s: float,
 ) -> AsyncIterator[QuorumNode]:
     """Open sessions to the peers and listen for them until the end of the block.
+
+    The other arguments are those of `QuorumNode`.
 
     Raises:
         ConfigError: It cannot listen, or a certificate cannot be used for TLS.
@@ -298,6 +308,7 @@ async def open_quorum(
             problems=problems,
             target=target,
             observer=observer,
+            landing_s=landing_s,
         )
         async with serve_peers(
             node.responder,

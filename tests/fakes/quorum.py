@@ -42,6 +42,7 @@ class FakeEnclave:
         refuses: Feeds that it does not sign.
         error: Raised by both operations.
         cosigned: What it was asked to sign.
+        is_closed: Whether its connection was closed.
     """
 
     observed_at: int = NOW
@@ -49,11 +50,15 @@ class FakeEnclave:
     refuses: set[bytes] = field(default_factory=set)
     error: OracleError | None = None
     cosigned: list[wire.Cosign] = field(default_factory=list)
+    is_closed: bool = False
     keys: Keys = field(default_factory=lambda: Keys(os.urandom, libsecp256k1()))
 
     @property
     def signer(self) -> bytes:
         return self.keys.address
+
+    async def close(self) -> None:
+        self.is_closed = True
 
     async def observe(self, request: wire.Observe) -> wire.SignedObservation:
         if self.error is not None:

@@ -12,7 +12,7 @@ from enclave.domain import wire
 from enclave.domain.errors import ChainError, RequestRefused
 from enclave.domain.observation import FeedFailure, SourceFailure
 from enclave.domain.report import Entry, decode_report, encode_entries, list_root
-from oracle.chain.base import CallReverted, Round, SignerStatus
+from oracle.chain.base import CallReverted, Round, Seats, SignerStatus
 from oracle.daemon.chain_view import ChainView
 from oracle.daemon.events import Event, ReportLanded, ReportPlanned, ReportRefused, RoundMade
 from oracle.daemon.problems import Problems
@@ -335,6 +335,53 @@ async def test_after_a_refusal_it_backs_off_and_a_landing_clears_the_problem() -
         assert bench.rechecks == []
 
 
+NOTHING = CallReverted("submit refused: FeedHub_NothingLanded()", name="FeedHub_NothingLanded")
+
+
+def _land(bench: Bench, observed_at: int) -> None:
+    """Another node stored a round of every feed."""
+    bench.chain.stored = {i: Round(1_000, observed_at, 1, 2, 0x80) for i in range(len(IDS))}
+
+
+async def test_a_report_that_another_one_overtook_is_no_failure() -> None:
+    async with _bench() as bench:
+        bench.submitter.refusals["submit"] = [NOTHING]
+        _land(bench, bench.client.now + 1)
+        await bench.round()
+        assert bench.state.problems == {}
+        assert (bench.state.reports_refused, bench.state.reports_overtaken) == (0, 1)
+        assert bench.rechecks == []
+        [refused] = bench.of(ReportRefused)
+        assert refused.reason.startswith("another report was quicker: ")
+        await bench.round()
+        assert len(bench.of(ReportLanded)) == 1
+
+
+async def test_a_report_of_which_nothing_landed_and_nothing_newer_is_there_is_refused() -> None:
+    async with _bench() as bench:
+        for _ in range(2):
+            bench.submitter.refusals["submit"] = [NOTHING]
+            _land(bench, bench.client.now)
+            assert bench.submission is not None
+            bench.submission._not_before = 0.0
+            await bench.round()
+            del bench.chain.stored[2]
+        assert (bench.state.reports_refused, bench.state.reports_overtaken) == (2, 0)
+        assert bench.state.problems["submit"] == str(NOTHING)
+
+
+async def test_when_the_chain_cannot_say_whether_it_was_overtaken_it_is_refused() -> None:
+    async with _bench() as bench:
+        bench.submitter.refusals["submit"] = [NOTHING]
+
+        async def down() -> Any:
+            raise ChainError("no endpoint")
+
+        bench.chain.hub = down  # type: ignore[method-assign]  # it does not answer
+        await bench.round()
+        assert bench.state.reports_refused == 1
+
+
 async def test_an_enclave_that_refuses_to_sign_sends_nothing_and_goes_on() -> None:
     async with _bench() as bench:
         bench.client.refuses_to_sign = RequestRefused("not newer")
@@ -444,3 +491,51 @@ async def test_a_chain_that_does_not_answer_is_a_problem_that_goes_when_it_does(
                 await asyncio.sleep(0.001)
             bench.view.refresh_soon()
             keeping.cancel()
+
+
+async def test_looks_at_the_chain_do_not_overtake_each_other() -> None:
+    async with _bench() as bench:
+        gate, read = asyncio.Event(), bench.chain.rounds
+        bench.chain.stored = {0: Round(1, 1_600_000_000, 1, 2, 0x80)}
+
+        async def slow(indexes: Any) -> Any:
+            found = await read(indexes)
+            await gate.wait()
+            return found
+
+        bench.chain.rounds = slow  # type: ignore[method-assign]  # a slow endpoint
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(bench.view.refresh())
+            await asyncio.sleep(0.001)
+            bench.chain.rounds = read  # type: ignore[method-assign]  # and a quick one
+            bench.chain.stored = {0: Round(2, 1_600_000_001, 1, 2, 0x80)}
+            tasks.create_task(bench.view.refresh())
+            await asyncio.sleep(0.001)
+            gate.set()
+        assert bench.view.landed[IDS[0]].answer == 2
+
+
+async def test_a_look_can_be_wished_for_later_once() -> None:
+    async with _bench() as bench:
+        for _ in range(3):
+            bench.view.refresh_soon(after_s=0.01)
+        assert not bench.view._wanted.is_set()
+        await asyncio.wait_for(bench.view._wanted.wait(), 1)
+        bench.view._wanted.clear()
+        await asyncio.sleep(0.03)
+        assert not bench.view._wanted.is_set()
+        bench.view.refresh_soon(after_s=0.01)
+        await asyncio.wait_for(bench.view._wanted.wait(), 1)
+
+
+async def test_seats_are_asked_for_only_where_there_are_peers() -> None:
+    async with _bench() as bench:
+        bench.chain.others = Seats((OPERATOR,), ())
+        await bench.view.refresh()
+        assert bench.view.seats == Seats((), ())
+        problems = Problems(bench.state)
+        view = ChainView(
+            bench.chain, bench.state, problems, account="", low_balance_wei=0, has_peers=True
+        )
+        await view.refresh()
+        assert view.seats == Seats((OPERATOR,), ())
