@@ -801,6 +801,58 @@ contract FeedHubTest is FeedHubSetup {
         hub.submit(_report(START, _one(1, PRICE), _firstSeats(3)));
     }
 
+    function test_read_RevertWhen_TheRoundIsOutsideNewBounds() external {
+        hub.submit(_report(START, _one(1, PRICE), _firstSeats(3)));
+        _limit(PRICE + 1, PRICE + 2);
+        bytes memory reason = abi.encodeWithSelector(
+            IFeedHub.FeedHub_OutOfBounds.selector, 1, PRICE, PRICE + 1, PRICE + 2
+        );
+        vm.expectRevert(reason);
+        hub.read(1);
+        _limit(PRICE - 2, PRICE - 1);
+        vm.expectPartialRevert(IFeedHub.FeedHub_OutOfBounds.selector);
+        hub.read(1);
+        // Nothing else of the hub's state brings it back: neither a rebuild nor a pause that was lifted.
+        hub.rebuild();
+        vm.prank(GUARDIAN);
+        hub.pauseFeed(1);
+        vm.expectPartialRevert(IFeedHub.FeedHub_FeedPaused.selector);
+        hub.read(1);
+        vm.prank(GOVERNANCE);
+        hub.unpauseFeed(1);
+        vm.expectPartialRevert(IFeedHub.FeedHub_OutOfBounds.selector);
+        hub.read(1);
+    }
+
+    function test_read_ServesARoundAtTheEndsOfNewBounds() external {
+        hub.submit(_report(START, _one(1, PRICE), _firstSeats(3)));
+        Round memory before = hub.read(1);
+        _limit(PRICE, PRICE + 1);
+        assertEq(abi.encode(hub.read(1)), abi.encode(before), "at the least");
+        _limit(PRICE - 1, PRICE);
+        assertEq(abi.encode(hub.read(1)), abi.encode(before), "at the most");
+        _limit(PRICE + 1, PRICE + 1);
+        _limit(1, type(int64).max);
+        assertEq(abi.encode(hub.read(1)), abi.encode(before), "wide again");
+    }
+
+    function test_read_ServesTheNextRoundAfterNewBounds() external {
+        hub.submit(_report(START - 1, _one(1, PRICE), _firstSeats(3)));
+        _limit(PRICE + 1, PRICE + 2);
+        hub.rebuild();
+        hub.submit(_report(START, _one(1, PRICE + 1), _firstSeats(3)));
+        Round memory round = hub.read(1);
+        assertEq(round.answer, PRICE + 1, "answer");
+        assertEq(round.flags & 0x40, 0, "flags");
+    }
+
+    /// @dev New bounds of feed 1, with a jump limit that nothing exceeds.
+    function _limit(int64 min, int64 max) private {
+        bytes memory call =
+            abi.encodeCall(IFeedHub.setFeedLimits, (1, min, max, type(uint16).max, 60));
+        _govern(hub, call);
+    }
+
     function test_setFeedLimits_RevertWhen_CalledDirectlyOrUnlisted() external {
         vm.expectRevert(abi.encodeWithSelector(IGoverned.Governed_NotSelf.selector, GUARDIAN));
         vm.prank(GUARDIAN);

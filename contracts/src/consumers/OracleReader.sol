@@ -39,7 +39,8 @@ library OracleReader {
     error OracleReader_SequencerGrace(uint256 upSince, uint256 wanted_at);
 
     /// @notice The last round of a feed, if it meets the guards.
-    /// @dev Reverts as `IFeedHub.read` does, too: unlisted, never written, paused.
+    /// @dev Reverts as `IFeedHub.read` does, too: unlisted, never written, paused, out of
+    ///      bounds.
     function read(IFeedHub hub, uint16 index, Guards memory guards)
         internal
         view

@@ -70,6 +70,9 @@ abstract contract FeedList is HubState {
         uint32 jumpLapse_s
     ) external onlySelf {
         _setLimits(_feed(index), minAnswer, maxAnswer, jumpBps, jumpLapse_s);
+        Lane lane = _slots.laneAt(index);
+        bool isOutside = lane.value() < minAnswer || lane.value() > maxAnswer;
+        if (isOutside && lane.observedAt() != 0) _watch(index);
         emit FeedLimitsChanged(index, minAnswer, maxAnswer, jumpBps, jumpLapse_s);
         _clear();
     }
@@ -79,7 +82,7 @@ abstract contract FeedList is HubState {
         Feed storage feed = _feed(index);
         uint256 until = _pauseEnd(feed.pausedUntil);
         feed.pausedUntil = Narrow.u40(until);
-        _putLane(index, _slots.laneAt(index).withPaused(true));
+        _watch(index);
         _setWord(_word().withFeedPauses(true));
         emit FeedPauseChanged(index, until, msg.sender);
     }
@@ -89,7 +92,6 @@ abstract contract FeedList is HubState {
         Feed storage feed = _feed(index);
         require(block.timestamp < feed.pausedUntil, FeedHub_NotPaused());
         feed.pausedUntil = Narrow.u40(block.timestamp);
-        _putLane(index, _slots.laneAt(index).withPaused(false));
         emit FeedPauseChanged(index, block.timestamp, msg.sender);
     }
 
@@ -136,8 +138,19 @@ abstract contract FeedList is HubState {
     }
 
     /// @param index Listed.
-    function _feedPausedUntil(uint256 index) internal view returns (uint256) {
-        return _feeds[index].pausedUntil;
+    function _isFeedPaused(uint256 index) internal view returns (bool) {
+        return block.timestamp < _feeds[index].pausedUntil;
+    }
+
+    /// @dev Refuses a round of a feed that is paused, and one outside the bounds as they are now.
+    /// @param lane The round.
+    function _requireReadable(uint16 index, Lane lane) internal view {
+        Feed storage feed = _feed(index);
+        uint256 until = feed.pausedUntil;
+        require(block.timestamp >= until, FeedHub_FeedPaused(index, until));
+        require(lane.observedAt() != 0, FeedHub_NeverWritten(index));
+        (int64 answer, int64 min, int64 max) = (lane.value(), feed.minAnswer, feed.maxAnswer);
+        require(answer >= min && answer <= max, FeedHub_OutOfBounds(index, answer, min, max));
     }
 
     function _hasFeedPauses() internal view returns (bool) {
@@ -154,6 +167,11 @@ abstract contract FeedList is HubState {
             rows[i] =
                 HubTable.limitsRow(feed.minAnswer, feed.maxAnswer, feed.jumpBps, feed.jumpLapse_s);
         }
+    }
+
+    /// @dev Until the feed's next round, whoever reads this one asks `_requireReadable`.
+    function _watch(uint256 index) private {
+        _putLane(index, _slots.laneAt(index).withWatched(true));
     }
 
     function _setLimits(

@@ -68,24 +68,17 @@ abstract contract FeedRounds is FeedList {
         return true;
     }
 
-    /// @dev The lane of a feed that cannot be read without a closer look, as it may be read after all.
+    /// @dev The lane of a feed that had to be looked at, if it may be read after all.
     function _inspected(uint16 index, Lane lane) private view returns (Lane) {
-        if (!lane.isListed()) revert FeedHub_UnlistedFeed(index, _feedCount());
-        if (lane.isPaused()) {
-            uint256 until = _feedPausedUntil(index);
-            require(block.timestamp >= until, FeedHub_FeedPaused(index, until));
-        }
-        require(lane.observedAt() != 0, FeedHub_NeverWritten(index));
-        return lane.withPaused(false);
+        _requireReadable(index, lane);
+        return lane.withWatched(false);
     }
 
     /// @dev Why an entry cannot be stored: one of the `SKIPPED_` reasons, or 0.
     function _refusal(Entry entry, Lane stamp, LimitsRow limits) private view returns (uint8) {
         Lane stored = _slots.laneAt(entry.index());
         uint256 observedAt = stamp.observedAt();
-        if (stored.isPaused() && block.timestamp < _feedPausedUntil(entry.index())) {
-            return SKIPPED_PAUSED;
-        }
+        if (stored.isWatched() && _isFeedPaused(entry.index())) return SKIPPED_PAUSED;
         if (observedAt <= stored.observedAt()) return SKIPPED_NOT_NEWER;
         if (!limits.isInBounds(entry.rawValue())) return SKIPPED_OUT_OF_BOUNDS;
         return limits.isJump(stored, entry.rawValue(), observedAt) ? SKIPPED_JUMP : 0;

@@ -12,7 +12,7 @@ import {IFeedHub} from "./IFeedHub.sol";
 ///      may run ahead of it by the hub's skew, and consumers subtract `updatedAt` from the block's time.
 ///
 ///      Where an aggregator would answer with zeros, this reverts: a feed that was never written or is
-///      paused with the hub's own error, a round older than `maxAge_s` with `Stale`, and any round but
+///      paused or out of bounds with the hub's own error, a round older than `maxAge_s` with `Stale`, and any round but
 ///      the latest with `UnknownRound`. That holds for all functions that return a round, an answer, a
 ///      timestamp or a round id.
 interface IAggregatorV3Facade is AggregatorV3Interface, AggregatorInterface {

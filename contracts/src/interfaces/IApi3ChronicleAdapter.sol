@@ -15,7 +15,7 @@ import {IFeedHub} from "./IFeedHub.sol";
 ///      A moment is never later than the block, although the sources' clock may run ahead of it. Unlike
 ///      at Chronicle nobody needs to be admitted to read.
 interface IApi3ChronicleAdapter {
-    /// @notice There is no value: never written, paused, or older than `maxAge_s`.
+    /// @notice There is no value: never written, paused, out of bounds, or older than `maxAge_s`.
     error Api3ChronicleAdapter_NoValue(bytes32 feedId);
     /// @notice A value alone says nothing of its age, so this contract must bound it.
     error Api3ChronicleAdapter_NoMaxAge();

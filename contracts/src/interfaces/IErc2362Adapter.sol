@@ -16,10 +16,10 @@ struct Erc2362Source {
 /// @title Feeds of a hub, as a numeric pull oracle
 /// @notice An id is keccak256("Price-" ‖ pair ‖ "-" ‖ decimals), as the draft forms it.
 /// @dev `status` is 200 with a value; 404 if the id is not served or its feed was never written; 400 if
-///      there is a round that must not be used now: paused, older than `maxAge_s`, or too small for the
-///      decimals that the id names. With any status but 200 value and timestamp are 0, and a consumer
-///      must look at the status. The draft knows no status for a value that went bad; it would return
-///      the old one. Values are rounded down. A timestamp is never later than the block, although the
+///      there is a round that must not be used now: paused, out of bounds, older than `maxAge_s`, or too
+///      small for the decimals that the id names. With any status but 200 value and timestamp are 0, and
+///      a consumer must look at the status. The draft knows no status for a value that went bad; it would
+///      return the old one. Values are rounded down. A timestamp is never later than the block, although the
 ///      sources' clock may run ahead of it.
 interface IErc2362Adapter is IErc2362 {
     /// @notice No feed, or more than can be served.

@@ -6,9 +6,9 @@ import {IFeedHub} from "./IFeedHub.sol";
 
 /// @title One feed of a hub, as a quote oracle for one pair in both directions
 /// @dev The feed's answer is the price of one whole base in whole quotes. What is untrusted: a feed that
-///      was never written or is paused, and a round older than `maxAge_s`. An amount so small that it
-///      rounds down to nothing is quoted 0, as the standard has it; a price is never 0. A quote beyond
-///      256 bits reverts with `MulDiv_Overflow`.
+///      was never written or is paused, and a round out of bounds or older than `maxAge_s`. An amount so
+///      small that it rounds down to nothing is quoted 0, as the standard has it; a price is never 0. A
+///      quote beyond 256 bits reverts with `MulDiv_Overflow`.
 ///
 ///      Decimals are asked of the tokens once, at construction. 18 are those of the pseudo-addresses: ETH
 ///      (0xEeeeeEeeeEeEeeEeEeEeeEEEeeeeEeeeeeeeEEeE, ERC-7528) and the currencies of ISO 4217 by their

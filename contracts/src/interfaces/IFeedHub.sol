@@ -57,8 +57,8 @@ struct Round {
     uint16 dispersion;
     /// @dev Number of sources used.
     uint8 sources;
-    /// @dev High four bits by the hub (0x80 listed, 0x40 paused, 0x30 weakest tier that counted, less
-    ///      one), low four by the enclave.
+    /// @dev High four bits by the hub (0x80 listed, 0x40 for its own use and never set here, 0x30 weakest
+    ///      tier that counted, less one), low four by the enclave.
     uint8 flags;
 }
 
@@ -113,6 +113,8 @@ interface IFeedHub is IGoverned {
     error FeedHub_Paused(uint256 until);
     /// @notice The feed's round may not be read before this second.
     error FeedHub_FeedPaused(uint16 index, uint256 until);
+    /// @notice The stored round is outside the bounds that were set since; the next one will not be.
+    error FeedHub_OutOfBounds(uint16 index, int64 seen, int64 minAnswer, int64 maxAnswer);
     /// @notice The feed or hub is not paused.
     error FeedHub_NotPaused();
     /// @notice The guardian may pause again only 7 days after the end of the last pause.
@@ -214,6 +216,7 @@ interface IFeedHub is IGoverned {
     function listFeed(FeedListing calldata listing) external returns (uint16 index);
 
     /// @notice Change a feed's bounds and jump limit, and stop until a rebuild. Through `execute` only.
+    /// @dev Reading holds the stored round to the new bounds at once.
     function setFeedLimits(
         uint16 index,
         int64 minAnswer,
@@ -241,7 +244,8 @@ interface IFeedHub is IGoverned {
     function unpauseAll() external;
 
     /// @notice The last accepted round of a feed.
-    /// @dev Does NOT bound its age. Reverts if the feed is unlisted, never written or paused.
+    /// @dev Does NOT bound its age. Reverts if the feed is unlisted, never written or paused, or if the round
+    ///      is outside the feed's bounds as they are now.
     function read(uint16 index) external view returns (Round memory);
 
     /// @notice The index of a feed; reverts if it is not listed.

@@ -12,7 +12,8 @@ import {IPyth} from "./IPyth.sol";
 ///
 ///      `getPriceUnsafe` bounds no age, as its name says. `getPriceNoOlderThan` counts seconds from now in
 ///      both directions, as Pyth does. Both revert with `PriceFeedNotFound` for a feed that is unlisted or
-///      was never written, and with the hub's own error for one that is paused.
+///      was never written, and with the hub's own error for one that is paused or
+///      out of bounds.
 ///
 ///      Each update is passed to `hub.submit`. One that the hub refuses because it has the same or newer
 ///      rounds of all its feeds is a success: whoever was overtaken by another submitter goes on. Every

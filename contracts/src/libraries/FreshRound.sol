@@ -8,7 +8,8 @@ import {Age} from "./Age.sol";
 library FreshRound {
     /// @notice The latest round of a feed, if it may be used now.
     /// @param maxAge_s Seconds; 1 to 2^32 - 1.
-    /// @return isFresh False if the feed was never written, is paused, or its round is older.
+    /// @return isFresh False if the feed was never written, is paused, or its round is out of
+    ///         bounds or older.
     /// @return round All zeros if it is not fresh.
     function tryRead(IFeedHub hub, uint16 index, uint256 maxAge_s)
         internal

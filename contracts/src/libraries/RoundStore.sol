@@ -12,7 +12,7 @@ library RoundStore {
     uint256 private constant MASK_64 = 0xFFFFFFFFFFFFFFFF;
     uint256 private constant MASK_128 = (1 << 128) - 1;
     uint256 private constant HUB_FLAGS = 0xF0;
-    uint256 private constant PAUSED = 0x40;
+    uint256 private constant WATCHED = 0x40;
 
     /// @notice The lane of a feed; empty beyond the last.
     function laneAt(uint256[512] storage slots, uint256 index) internal view returns (Lane lane) {
@@ -25,7 +25,7 @@ library RoundStore {
     }
 
     /// @notice Store entries one after the other, up to the end or to the first that is out of order or
-    ///         with the hub's flags, or whose feed was paused, or that is not newer than stored, out of
+    ///         with the hub's flags, or that must be looked at closer, or that is not newer than stored, out of
     ///         bounds or a jump.
     /// @dev Each slot is loaded once and written once. The caller has checked that the last entry is
     ///      listed; one with a larger index before it is stored here, and then the order breaks, which
@@ -71,7 +71,7 @@ library RoundStore {
                     let age := sub(and(shr(32, stamp), MASK_32), and(shr(32, lane), MASK_32))
                     let from := shr(64, lane)
                     let span := mul(from, and(shr(112, limit), 0xFFFF))
-                    // A jump, out of bounds, not newer, paused, with the hub's flags, out of order; from
+                    // A jump, out of bounds, not newer, to be looked at closer, with the hub's flags, out of order; from
                     // the last question to the first, in which order the stack does not run out.
                     // x - a > b - a, unsigned, asks whether x lies outside [a, b].
                     if or(
@@ -86,7 +86,7 @@ library RoundStore {
                             )
                         ),
                         or(
-                            or(slt(age, 1), and(lane, PAUSED)),
+                            or(slt(age, 1), and(lane, WATCHED)),
                             or(and(entry, HUB_FLAGS), lt(index, next))
                         )
                     ) { break }

@@ -11,8 +11,9 @@ using Lanes for Lane global;
 library Lanes {
     /// @dev Set at listing and never cleared, so that a first round writes no fresh slot.
     uint256 internal constant LISTED = 0x80;
-    /// @dev The feed was paused; whether the pause has lapsed stands elsewhere.
-    uint256 internal constant PAUSED = 0x40;
+    /// @dev Look closer: since the round the feed was paused, or got bounds that the round is outside of.
+    ///      Whether that lasts stands elsewhere.
+    uint256 internal constant WATCHED = 0x40;
     uint256 private constant TIER_SHIFT = 4;
     uint256 private constant OBSERVED_AT_MASK = 0xFFFFFFFF00000000;
     uint256 private constant HALF_MASK = (1 << 128) - 1;
@@ -21,8 +22,8 @@ library Lanes {
         return Lane.unwrap(lane) & LISTED != 0;
     }
 
-    function isPaused(Lane lane) internal pure returns (bool) {
-        return Lane.unwrap(lane) & PAUSED != 0;
+    function isWatched(Lane lane) internal pure returns (bool) {
+        return Lane.unwrap(lane) & WATCHED != 0;
     }
 
     /// @notice Whether it holds a round that may be read without a closer look.
@@ -30,7 +31,7 @@ library Lanes {
         assembly ("memory-safe") {
             // Two questions by one comparison, which every reader pays for: above 0 if the flag is not
             // set, and never above the flag, which is shifted to beyond the moment.
-            isIt := gt(and(lane, OBSERVED_AT_MASK), shl(58, and(lane, PAUSED)))
+            isIt := gt(and(lane, OBSERVED_AT_MASK), shl(58, and(lane, WATCHED)))
         }
     }
 
@@ -61,9 +62,9 @@ library Lanes {
         return uint8(Lane.unwrap(lane));
     }
 
-    function withPaused(Lane lane, bool isPaused_) internal pure returns (Lane) {
+    function withWatched(Lane lane, bool isWatched_) internal pure returns (Lane) {
         uint256 raw = Lane.unwrap(lane);
-        return Lane.wrap(isPaused_ ? raw | PAUSED : raw & ~PAUSED);
+        return Lane.wrap(isWatched_ ? raw | WATCHED : raw & ~WATCHED);
     }
 
     /// @notice What the lanes of one report have in common.

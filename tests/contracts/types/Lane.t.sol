@@ -24,10 +24,10 @@ contract LaneTest is Test {
         assertEq(lane.dispersion(), dispersion, "dispersion");
         assertEq(lane.sources(), sources, "sources");
         assertEq(lane.flags(), 0x80 | (tier - 1) << 4 | flags, "flags");
-        assertTrue(lane.isListed() && !lane.isPaused(), "bits");
-        assertTrue(lane.withPaused(true).isPaused(), "paused");
+        assertTrue(lane.isListed() && !lane.isWatched(), "bits");
+        assertTrue(lane.withWatched(true).isWatched(), "watched");
         assertEq(
-            Lane.unwrap(lane.withPaused(true).withPaused(false)), Lane.unwrap(lane), "and back"
+            Lane.unwrap(lane.withWatched(true).withWatched(false)), Lane.unwrap(lane), "and back"
         );
     }
 
@@ -37,7 +37,7 @@ contract LaneTest is Test {
     {
         uint256 rest = raw & ~(uint256(type(uint32).max) << 32);
         Lane lane = Lane.wrap(rest | uint256(observedAt) << 32);
-        assertTrue(lane.isReadable() == (observedAt != 0 && !lane.isPaused()), "any moment");
+        assertTrue(lane.isReadable() == (observedAt != 0 && !lane.isWatched()), "any moment");
         assertTrue(!Lane.wrap(rest).isReadable(), "no moment");
     }
 
