@@ -5,7 +5,7 @@ The same entry for the same moment may be signed again, in a report with other f
 Memory is bounded by refusing, never by forgetting: what is forgotten could be signed again.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from enclave.domain.errors import RequestRefused
@@ -207,22 +207,22 @@ class Signer:
         if known is not None:
             return known
         # 3. Recorded before anything is signed.
-        listed = hub.feeds.feed_ids
-        self._mark(hub, [listed[row[0]] for row in rows], observed_at)
+        self._mark(hub, rows, observed_at)
         # 4. Sign.
         result = SignResult(observed_at, root, entries, self._keys.sign_digest(digest))
         hub.remember(digest, result)
         self._reports += 1
         return result
 
-    def _mark(self, hub: Hub, feed_ids: Collection[bytes], observed_at: int) -> None:
-        signed_at, marks = hub.signed_at, self._marks
+    def _mark(self, hub: Hub, rows: Sequence[EntryRow], observed_at: int) -> None:
+        signed_at, listed = hub.signed_at, hub.feeds.feed_ids
         # Counted one by one only where the bound is near.
-        if marks + len(feed_ids) > MAX_MARKS:
-            marks += len(set(feed_ids).difference(signed_at))
+        if self._marks + len(rows) > MAX_MARKS:
+            marks = self._marks + sum(listed[row[0]] not in signed_at for row in rows)
             if marks > MAX_MARKS:
                 raise RequestRefused(f"{marks} feeds of hubs, wanted at most {MAX_MARKS}; restart")
         before = len(signed_at)
-        signed_at.update(dict.fromkeys(feed_ids, observed_at))
+        for row in rows:
+            signed_at[listed[row[0]]] = observed_at
         self._marks += len(signed_at) - before
         hub.latest = max(hub.latest, observed_at)
