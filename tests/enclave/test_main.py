@@ -2,6 +2,7 @@
 
 import asyncio
 import ctypes
+import gc
 import json
 import os
 import resource
@@ -185,6 +186,19 @@ async def test_it_serves_until_a_signal(tmp_path: Path, capsys: pytest.CaptureFi
     assert (line["event"], line["address"]) == ("listening", f"unix:{path}")
     assert line["signer"] == "0x" + hello.signer.hex()
     assert not path.exists()
+
+
+async def test_what_is_loaded_is_not_walked_again_by_the_collector(tmp_path: Path) -> None:
+    gc.unfreeze()
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(run(parse_arguments(arguments(tmp_path)), log=MemoryLog()))
+        while not (tmp_path / "e.sock").exists():
+            await asyncio.sleep(0.01)
+        frozen = gc.get_freeze_count()
+        os.kill(os.getpid(), signal.SIGTERM)
+        await task
+    gc.unfreeze()
+    assert frozen > 0
 
 
 def test_a_shutdown_ends_with_0(tmp_path: Path) -> None:
