@@ -187,6 +187,21 @@ class Seats:
 
 
 @dataclass(frozen=True, slots=True)
+class HubNews:
+    """What happened at a hub since a block.
+
+    Attributes:
+        block: The latest block that was looked at.
+        reported: Indexes of the feeds in reports that it took.
+        has_more: Whether anything else happened, so that everything should be asked again.
+    """
+
+    block: int
+    reported: frozenset[int]
+    has_more: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Registration:
     """A signer with its evidence, ready for the registry."""
 
@@ -220,6 +235,10 @@ class Chain(Protocol):
 
     async def hub(self) -> HubStatus:
         """What the hub wants of a report."""
+        ...
+
+    async def news(self, block: int) -> HubNews:
+        """What happened at the hub after a block; two questions, however many feeds there are."""
         ...
 
     async def signer(self, address: bytes) -> SignerStatus:

@@ -9,6 +9,7 @@ from oracle.chain.base import (
     Block,
     Call,
     CallReverted,
+    HubNews,
     HubStatus,
     Log,
     Receipt,
@@ -24,6 +25,8 @@ from oracle.config import checksum_address
 
 _ZERO = "0x" + "00" * 20
 _ENTRY_SIZE = 14
+#: Blocks whose events are asked for at once; some endpoints give no more.
+_MAX_NEWS_BLOCKS = 100
 
 
 class EvmChain:
@@ -77,6 +80,31 @@ class EvmChain:
         config = await self._read(self._hub, "config")
         is_live = await self._read(self._hub, "isLive")
         return HubStatus(config["m"], config["d"], config["maxAge_s"], is_live)
+
+    async def news(self, block: int) -> HubNews:
+        """What happened at the hub after a block; two questions, however many feeds there are."""
+        latest = quantity(await self._rpc.request("eth_blockNumber", []))
+        if latest <= block:
+            return HubNews(block, frozenset(), has_more=False)
+        if latest - block > _MAX_NEWS_BLOCKS:
+            return HubNews(latest, frozenset(), has_more=True)
+        address, abi = self._hub
+        wanted = {"address": address, "fromBlock": hex(block + 1), "toBlock": hex(latest)}
+        found = await self._rpc.request("eth_getLogs", [wanted])
+        if not isinstance(found, list):
+            raise ChainError("the endpoint's logs are none")
+        reported: set[int] = set()
+        has_more = False
+        for log in map(_parse_log, found):
+            try:
+                name, fields = abi.decode_event(log.topics, log.data)
+            except ChainError:
+                name, fields = "", {}
+            if name == "ReportAccepted":
+                reported.update(_indexes(fields["entries"]))
+            elif name != "FeedSkipped":
+                has_more = True
+        return HubNews(latest, frozenset(reported), has_more)
 
     async def signer(self, address: bytes) -> SignerStatus:
         """What the registry says of a signer."""
@@ -207,9 +235,7 @@ class EvmChain:
             if name == "FeedSkipped":
                 skipped.add(fields["index"])
             elif name == "ReportAccepted":
-                entries = fields["entries"]
-                starts = range(0, len(entries), _ENTRY_SIZE)
-                stored += [int.from_bytes(entries[at : at + 2], "big") for at in starts]
+                stored += _indexes(fields["entries"])
         return [index for index in stored if index not in skipped]
 
     async def _read(self, contract: tuple[str, ContractAbi], name: str, *arguments: object) -> Any:
@@ -233,6 +259,12 @@ def _call(
 ) -> Call:
     address, abi = contract
     return Call(purpose, address, abi.encode_call(function, *arguments))
+
+
+def _indexes(entries: bytes) -> list[int]:
+    """The feeds of a report's packed entries."""
+    starts = range(0, len(entries), _ENTRY_SIZE)
+    return [int.from_bytes(entries[at : at + 2], "big") for at in starts]
 
 
 def _signer_or_none(address: str) -> str | None:

@@ -7,6 +7,7 @@ import structlog
 
 from enclave.domain.errors import ChainError
 from oracle.chain.base import Chain, HubStatus, Seats
+from oracle.chain.rpc import RpcRefused
 from oracle.daemon.problems import Problems
 from oracle.scheduler import Landed
 from oracle.telemetry.state import NodeState
@@ -63,6 +64,9 @@ class ChainView:
         self._refresh_s = refresh_s
         self._has_peers = has_peers
         self._version = 0
+        #: Loop time of the last look at everything; `None` if one is wanted.
+        self._looked_at: float | None = None
+        self._block = 0
         self._wanted = asyncio.Event()
         self._later: asyncio.TimerHandle | None = None
         self._one_at_a_time = asyncio.Lock()
@@ -71,9 +75,11 @@ class ChainView:
         """Ask the chain again without waiting for the next turn.
 
         Args:
-            after_s: Pause before that; one at a time, further ones are for nothing meanwhile.
+            after_s: Pause before that, and then it is asked for news alone. One at a time: further
+                ones meanwhile are for nothing.
         """
         if after_s <= 0:
+            self._looked_at = None
             self._wanted.set()
         elif self._later is None:
             self._later = asyncio.get_running_loop().call_later(after_s, self._now)
@@ -88,12 +94,12 @@ class ChainView:
         self.landed |= {feed_id: landed[feed_id] for feed_id in feed_ids}
 
     async def keep_fresh(self) -> None:
-        """Refresh until cancelled; back off while the chain does not answer."""
+        """Look until cancelled; back off while the chain does not answer."""
         pause_s = self._retry_s
         while True:
             self._wanted.clear()
             try:
-                await self.refresh()
+                await self.look()
             except ChainError as error:
                 self._problems.set("chain", str(error))
                 await asyncio.sleep(pause_s)
@@ -108,17 +114,59 @@ class ChainView:
                 continue
 
     async def refresh(self) -> None:
-        """Ask the chain once.
+        """Ask the chain for everything.
 
         Raises:
             ChainError: No endpoint, or contracts that are not what the configuration says.
         """
         # An earlier look that ends later would bring old rounds back.
         async with self._one_at_a_time:
+            await self._look_at_all()
+
+    async def look(self) -> None:
+        """Ask for everything if that is due or wished for, else for what happened since.
+
+        Raises:
+            ChainError: As `refresh`.
+        """
+        async with self._one_at_a_time:
+            now, before = asyncio.get_running_loop().time(), self._looked_at
+            is_due = not self._has_peers or before is None or now - before >= REFRESH_S
+            if is_due or not await self._take_news():
+                await self._look_at_all()
+
+    async def _look_at_all(self) -> None:
+        # At the beginning: a wish that comes meanwhile is for another look.
+        self._looked_at = asyncio.get_running_loop().time()
+        try:
             await self._refresh()
+        except ChainError:
+            self._looked_at = None
+            raise
+
+    async def _take_news(self) -> bool:
+        """Read the rounds that were reported since the last look; false if that is not all."""
+        version = self._version
+        try:
+            news = await self._chain.news(self._block)
+        except RpcRefused:
+            # Some endpoints give no events.
+            return False
+        if news.has_more:
+            return False
+        ours = {f.index: f.feed_id for f in self._state.feeds.values() if f.index is not None}
+        rounds = await self._chain.rounds(news.reported & ours.keys())
+        # A report of ours that landed meanwhile is newer than what was just read.
+        if version == self._version:
+            self.landed |= {ours[i]: Landed(r.answer, r.observed_at) for i, r in rounds.items()}
+            self._note_landed()
+            self._block = news.block
+        return True
 
     async def _refresh(self) -> None:
         version = self._version
+        if self._has_peers:
+            self._block = (await self._chain.head()).number
         feed_list = await self._chain.feed_ids()
         hub = await self._chain.hub()
         seats = await self._chain.seats() if self._has_peers else self.seats
@@ -140,6 +188,9 @@ class ChainView:
             self._problems.notice("unlisted", f"not listed in the hub: {', '.join(missing)}")
         else:
             self._problems.drop_notice("unlisted")
+        self._note_landed()
+
+    def _note_landed(self) -> None:
         for feed_id, landed in self.landed.items():
             feed = self._state.feeds[feed_id]
             feed.landed_answer, feed.landed_at = landed.answer, landed.observed_at

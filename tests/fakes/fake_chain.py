@@ -10,6 +10,7 @@ from oracle.chain.base import (
     Block,
     Call,
     CallReverted,
+    HubNews,
     HubStatus,
     Log,
     Receipt,
@@ -36,6 +37,8 @@ class FakeChain:
         is_stale: Whether a rebuild would change the hub.
         life_s: Life of a new registration.
         others: What `seats` answers.
+        happened: What `news` answers; an exception is raised.
+        news_asked: Since which blocks.
         cached: Certificates that the verifier holds.
     """
 
@@ -48,6 +51,10 @@ class FakeChain:
     signatures: int = 1
     vendors: int = 1
     others: Seats = field(default_factory=lambda: Seats((), ()))
+    happened: HubNews | Exception = field(
+        default_factory=lambda: HubNews(10, frozenset(), has_more=False)
+    )
+    news_asked: list[int] = field(default_factory=list)
     life_s: int = 86_400
     cached: set[bytes] = field(default_factory=set)
     feeds: tuple[bytes, ...] = ()
@@ -74,6 +81,12 @@ class FakeChain:
 
     async def seats(self) -> Seats:
         return self.others
+
+    async def news(self, block: int) -> HubNews:
+        self.news_asked.append(block)
+        if isinstance(self.happened, Exception):
+            raise self.happened
+        return self.happened
 
     async def signer(self, address: bytes) -> SignerStatus:
         return self.signers.get(address, UNKNOWN)

@@ -12,6 +12,7 @@ from enclave.domain.report import Entry, encode_entries, keccak256
 from oracle.chain.abi_codec import load_abi
 from oracle.chain.base import (
     CallReverted,
+    HubNews,
     Log,
     Receipt,
     Registration,
@@ -304,6 +305,60 @@ def test_something_else_is_refused(value: Any) -> None:
         parse_receipt(value)
     with pytest.raises(ChainError):
         parse_block(None)
+
+
+def _log(name: str, *topics: bytes, data: bytes = b"") -> dict[str, Any]:
+    abi = load_abi("FeedHub")
+    digest = next(digest for digest, item in abi.events.items() if item.name == name)
+    return {
+        "address": HUB,
+        "topics": ["0x" + topic.hex() for topic in (digest, *topics)],
+        "data": "0x" + data.hex(),
+    }
+
+
+def _accepted(*indexes: int) -> dict[str, Any]:
+    entries = encode_entries([Entry(index, 5, 4, 3) for index in indexes])
+    data = encode(["address", "uint64", "bytes"], [WHO, 1, entries])
+    return _log("ReportAccepted", bytes(31) + b"\x09", data=data)
+
+
+async def _news(*logs: dict[str, Any], block: int = 7, latest: int = 9) -> HubNews:
+    chain, rpc = _chain()
+    rpc.answers[("", "eth_blockNumber")] = hex(latest)
+    rpc.answers[("", "eth_getLogs")] = list(logs)
+    return await chain.news(block)
+
+
+async def test_news_name_the_feeds_that_were_reported() -> None:
+    skipped = _log("FeedSkipped", bytes(31) + b"\x02", data=encode(["uint8"], [2]))
+    news = await _news(_accepted(0, 2), skipped, _accepted(5))
+    assert news == HubNews(9, frozenset({0, 2, 5}), has_more=False)
+    assert await _news() == HubNews(9, frozenset(), has_more=False)
+
+
+async def test_any_other_event_of_the_hub_has_everything_asked_again() -> None:
+    cleared = _log("TableCleared", data=encode(["address"], [WHO]))
+    unknown = {"address": HUB, "topics": ["0x" + "77" * 32], "data": "0x"}
+    for log in (cleared, unknown):
+        assert (await _news(_accepted(1), log)).has_more
+
+
+async def test_an_endpoint_that_is_behind_has_no_news() -> None:
+    assert await _news(_accepted(1), latest=7) == HubNews(7, frozenset(), has_more=False)
+    assert await _news(_accepted(1), latest=6) == HubNews(7, frozenset(), has_more=False)
+
+
+async def test_what_lies_too_far_back_is_not_asked_for_by_events() -> None:
+    assert await _news(_accepted(1), latest=108) == HubNews(108, frozenset(), has_more=True)
+
+
+async def test_logs_that_are_none_are_an_error_of_the_endpoint() -> None:
+    chain, rpc = _chain()
+    rpc.answers[("", "eth_blockNumber")] = hex(9)
+    rpc.answers[("", "eth_getLogs")] = None
+    with pytest.raises(ChainError, match="logs are none"):
+        await chain.news(7)
 
 
 async def test_head_and_balance_are_plain_questions() -> None:

@@ -12,7 +12,8 @@ from enclave.domain import wire
 from enclave.domain.errors import ChainError, RequestRefused
 from enclave.domain.observation import FeedFailure, SourceFailure
 from enclave.domain.report import Entry, decode_report, encode_entries, list_root
-from oracle.chain.base import CallReverted, Round, Seats, SignerStatus
+from oracle.chain.base import CallReverted, HubNews, Round, Seats, SignerStatus
+from oracle.chain.rpc import RpcRefused
 from oracle.daemon.chain_view import ChainView
 from oracle.daemon.events import Event, ReportLanded, ReportPlanned, ReportRefused, RoundMade
 from oracle.daemon.problems import Problems
@@ -528,14 +529,98 @@ async def test_a_look_can_be_wished_for_later_once() -> None:
         await asyncio.wait_for(bench.view._wanted.wait(), 1)
 
 
+def _peered_view(bench: Bench, **pace: float) -> ChainView:
+    problems = Problems(bench.state)
+    return ChainView(
+        bench.chain,
+        bench.state,
+        problems,
+        account="",
+        low_balance_wei=0,
+        has_peers=True,
+        **pace,
+    )
+
+
+async def test_between_two_whole_looks_only_what_was_reported_is_read() -> None:
+    async with _bench() as bench:
+        view = _peered_view(bench)
+        await view.look()
+        assert bench.chain.news_asked == []
+        asked: list[list[int]] = []
+        read = bench.chain.rounds
+
+        async def counted(indexes: Any) -> Any:
+            asked.append(list(indexes))
+            return await read(indexes)
+
+        bench.chain.rounds = counted  # type: ignore[method-assign]  # counts
+        await view.look()
+        bench.chain.stored = {1: Round(5, 1_600_000_000, 1, 2, 0x80)}
+        bench.chain.happened = HubNews(12, frozenset({1, 9}), has_more=False)
+        await view.look()
+        await view.look()
+        assert bench.chain.news_asked == [10, 10, 12]
+        assert asked == [[], [1], [1]]
+        assert view.landed == {IDS[1]: Landed(5, 1_600_000_000)}
+        assert bench.state.feeds[IDS[1]].landed_at == 1_600_000_000
+
+
+@pytest.mark.parametrize(
+    "happened",
+    [
+        HubNews(11, frozenset(), has_more=True),
+        RpcRefused("eth_getLogs: error -32601: no", code=-32601, data=b""),
+    ],
+)
+async def test_when_news_do_not_say_it_all_everything_is_asked_again(happened: Any) -> None:
+    async with _bench() as bench:
+        view = _peered_view(bench)
+        await view.look()
+        bench.chain.happened = happened
+        bench.chain.signatures = 5
+        await view.look()
+        assert view.hub is not None
+        assert view.hub.signatures == 5
+
+
+async def test_who_wishes_for_a_look_gets_a_whole_one() -> None:
+    async with _bench() as bench:
+        view = _peered_view(bench)
+        await view.look()
+        view.refresh_soon()
+        bench.chain.signatures = 5
+        await view.look()
+        assert bench.chain.news_asked == []
+        assert view.hub is not None
+        assert view.hub.signatures == 5
+
+
+async def test_a_report_of_ours_that_lands_while_news_are_read_is_not_overwritten() -> None:
+    async with _bench() as bench:
+        view = _peered_view(bench)
+        await view.look()
+        bench.chain.stored = {0: Round(77, 1_600_000_000, 1, 2, 0x80)}
+        bench.chain.happened = HubNews(12, frozenset({0}), has_more=False)
+        read = bench.chain.rounds
+
+        async def meanwhile(indexes: Any) -> Any:
+            found = await read(indexes)
+            view.landed_now([IDS[0]], {IDS[0]: Landed(99, 1_700_000_000)})
+            return found
+
+        bench.chain.rounds = meanwhile  # type: ignore[method-assign]  # a landing in between
+        await view.look()
+        assert view.landed[IDS[0]].answer == 99
+        await view.look()
+        assert bench.chain.news_asked == [10, 10]
+
+
 async def test_seats_are_asked_for_only_where_there_are_peers() -> None:
     async with _bench() as bench:
         bench.chain.others = Seats((OPERATOR,), ())
         await bench.view.refresh()
         assert bench.view.seats == Seats((), ())
-        problems = Problems(bench.state)
-        view = ChainView(
-            bench.chain, bench.state, problems, account="", low_balance_wei=0, has_peers=True
-        )
+        view = _peered_view(bench)
         await view.refresh()
         assert view.seats == Seats((OPERATOR,), ())
