@@ -7,11 +7,10 @@ the set of observations alone: every enclave that is given the same set signs th
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from functools import reduce
-from operator import or_
 
 from enclave.domain.errors import ProtocolError
 from enclave.domain.report import (
+    ENCLAVE_FLAGS,
     MAX_DISPERSION,
     VERSION,
     EntryRow,
@@ -23,6 +22,7 @@ from enclave.domain.report import (
 MAX_OBSERVATIONS = 64
 #: One basis point is ten of these.
 _TENTHS = 100_000
+_FLAG_BITS = tuple(1 << bit for bit in range(ENCLAVE_FLAGS.bit_length()))
 
 OBSERVATION_TYPE_HASH = keccak256(
     b"Observation(uint8 version,uint32 observedAt,bytes32 listRoot,bytes entries)"
@@ -101,9 +101,11 @@ def decode_observed(observed_at: int, entries: bytes, *, feeds: int) -> Observed
 def combine(observations: Sequence[Observed], indexes: Collection[int], *, quorum: int) -> Combined:
     """Combine observations into the entries of one report.
 
-    Time and values are lower medians, so each is one that some observer gave, and with at most f
-    arbitrary observations among 2f+1 it lies within the range of the honest ones. The answer does
-    not depend on the order of the observations.
+    Time, value and count of sources are lower medians: each is one that some observer gave. The
+    dispersion is the upper median of what each observer stands off: its own dispersion, or its
+    distance from the answer if that is more. With at most f arbitrary observations among 2f+1,
+    every field lies within the range of the honest ones, so one liar can neither move an answer
+    nor have guarded readers refuse it. The order of the observations does not matter.
 
     Args:
         observations: At least one, each by another enclave.
@@ -122,12 +124,14 @@ def combine(observations: Sequence[Observed], indexes: Collection[int], *, quoru
 
 
 def _combine_rows(index: int, rows: Sequence[EntryRow]) -> EntryRow:
-    """Lower median, widest dispersion, fewest sources, every flag."""
+    """Medians of all fields, each to the careful side; flags that half of the observers set."""
     answer = _lower_median([row[1] for row in rows])
-    farthest = max(abs(row[1] - answer) for row in rows)
-    dispersion = max(-(-farthest * _TENTHS // answer), *(row[2] for row in rows))
-    sources = min(row[3] for row in rows)
-    flags = reduce(or_, (row[4] for row in rows))
+    spreads = [max(row[2], -(-abs(row[1] - answer) * _TENTHS // answer)) for row in rows]
+    dispersion = sorted(spreads)[len(spreads) // 2]
+    sources = _lower_median([row[3] for row in rows])
+    flags = sum(
+        bit for bit in _FLAG_BITS if 2 * sum(bool(row[4] & bit) for row in rows) >= len(rows)
+    )
     return index, answer, min(dispersion, MAX_DISPERSION), sources, flags
 
 

@@ -163,7 +163,7 @@ def test_every_node_signs_the_same_report_of_lower_medians() -> None:
     )
     observations = [node.observe() for node in seen]
     results = [signed(node.cosign(*observations, feeds=(B, A))) for node in seen]
-    entries = encode_entries([Entry(0, 1_000_100, 20, 3), Entry(1, 501, 200, 3)])
+    entries = encode_entries([Entry(0, 1_000_100, 12, 3), Entry(1, 501, 200, 3)])
     assert {(one.observed_at, one.list_root, one.entries) for one in results} == {
         (AT + 1, ROOT, entries)
     }
