@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Sequence, Set
 from contextlib import asynccontextmanager
 from typing import Any, Protocol
 
@@ -30,8 +30,8 @@ log = structlog.get_logger(__name__)
 
 #: Requests of one peer that are worked on at once.
 MAX_IN_FLIGHT = 2
-#: Connections of all peers; more are closed at once.
-MAX_CONNECTIONS = 128
+#: Connections of one peer; more are closed at once.
+MAX_CONNECTIONS = 8
 _HANDSHAKE_S = 5.0
 _IDLE_S = 75.0
 _CLOSE_S = 1.0
@@ -77,8 +77,9 @@ class _Door:
 
     async def handle(self, request: web.BaseRequest) -> web.Response:
         """One request; every outcome has a CBOR body, and none a traceback."""
-        peer = self._peers.get(_shown(request))
+        peer = self._peers.get(_shown(request.transport))
         if peer is None:
+            # It hung up meanwhile: `_Gate` lets nobody else in.
             return _refusal(403, _Refused(403, "this certificate is not pinned here"))
         state = self._states[peer.operator]
         try:
@@ -129,9 +130,9 @@ class _Door:
         return encode_message(await self._responder.cosign(peer, message))
 
 
-def _shown(request: web.BaseRequest) -> bytes:
-    """The certificate that the peer's connection showed, DER."""
-    tls = None if request.transport is None else request.transport.get_extra_info("ssl_object")
+def _shown(transport: asyncio.BaseTransport | None) -> bytes:
+    """The certificate that the other end of a connection showed, DER; empty once it is closed."""
+    tls = None if transport is None else transport.get_extra_info("ssl_object")
     return b"" if tls is None else tls.getpeercert(binary_form=True) or b""
 
 
@@ -161,11 +162,25 @@ def _refusal(status: int, error: OracleError) -> web.Response:
     return web.Response(status=status, body=encode_message(view), content_type=CONTENT_TYPE)
 
 
-class _Closed(asyncio.Protocol):
-    """A connection too many."""
+class _Gate(asyncio.Protocol):
+    """Closes a connection of whoever is not pinned or has too many; hands the others on.
+
+    TLS lets in what is pinned, and what a pinned authority signed. Here the bytes count.
+    """
+
+    def __init__(self, http: web.Server, pinned: Set[bytes]) -> None:
+        self._http = http
+        self._pinned = pinned
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        transport.close()
+        shown = _shown(transport)
+        others = sum(_shown(one.transport) == shown for one in self._http.connections)
+        if shown not in self._pinned or others >= MAX_CONNECTIONS:
+            transport.close()
+            return
+        handler = self._http()
+        transport.set_protocol(handler)
+        handler.connection_made(transport)
 
 
 @asynccontextmanager
@@ -204,14 +219,16 @@ async def serve_peers(
         auto_decompress=False,
     )
 
-    def connect() -> asyncio.Protocol:
-        return _Closed() if len(http.connections) >= MAX_CONNECTIONS else http()
-
+    pinned = {peer.certificate.der for peer in peers}
     host, port = split_listen(listen)
     loop = asyncio.get_running_loop()
     try:
         server = await loop.create_server(
-            connect, host, port, ssl=context, ssl_handshake_timeout=_HANDSHAKE_S
+            lambda: _Gate(http, pinned),
+            host,
+            port,
+            ssl=context,
+            ssl_handshake_timeout=_HANDSHAKE_S,
         )
     except OSError as error:
         reason = error.strerror or "cannot listen"

@@ -186,7 +186,7 @@ async def test_what_a_pinned_authority_signed_is_not_pinned(tmp_path: Path) -> N
         failure = await _failure(alice, url, bob)
     assert failure == "shows another certificate than the pinned one, or an expired one"
     async with _serving(alice, (BOB, bob), responder=responder) as (url, _):
-        assert "this certificate is not pinned here" in await _failure(below, url, alice)
+        assert (await _failure(below, url, alice)).startswith("closed the connection;")
     assert responder.asked == []
 
 
@@ -455,7 +455,36 @@ async def test_a_third_request_at_once_is_refused(tmp_path: Path) -> None:
         assert [await task for task in (*two, third)] == [200] * 3
 
 
-async def test_connections_have_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def _says(own: Issued, peer: Issued, url: str, *, send: bytes) -> bytes:
+    """What a connection by hand gets, until it is closed or nothing more comes."""
+    host, _, port = url.removeprefix("https://").partition(":")
+    tls = client_context(own.identity, Peer(BOB, "", peer.identity.certificate))
+    reader, writer = await asyncio.open_connection(host, int(port), ssl=tls)
+    try:
+        writer.write(send)
+        async with asyncio.timeout(2):
+            return await reader.read(65_536)
+    finally:
+        writer.close()
+
+
+async def test_what_is_no_http_gets_no_traceback(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    alice, bob = issue(tmp_path, "alice"), issue(tmp_path, "bob")
+    responder = FakeResponder()
+    async with _serving(bob, (ALICE, alice), responder=responder) as (url, _):
+        for garbage in (b"\x00\xff" * 100 + b"\r\n\r\n", b"POST / HTTP/9\r\n\r\n"):
+            answer = await _says(alice, bob, url, send=garbage)
+            assert answer == b"" or answer.startswith(b"HTTP/1.")
+            assert b"Traceback" not in answer
+    assert responder.asked == []
+    assert "Traceback" not in capfd.readouterr().err
+
+
+async def test_connections_of_a_peer_have_a_limit_and_others_do_not_feel_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(server, "MAX_CONNECTIONS", 1)
     alice, bob, carol = (issue(tmp_path, name) for name in ("alice", "bob", "carol"))
     async with (
@@ -463,7 +492,9 @@ async def test_connections_have_a_limit(tmp_path: Path, monkeypatch: pytest.Monk
         _client(alice, url, bob) as (client, _),
     ):
         await client.observe(OBSERVE)
-        assert (await _failure(carol, url, bob)).startswith("closed the connection")
+        assert (await _failure(alice, url, bob)).startswith("closed the connection")
+        async with _client(carol, url, bob) as (other, _):
+            await other.observe(OBSERVE)
         await client.observe(OBSERVE)
 
 
