@@ -117,6 +117,7 @@ class QuorumNode:
         self._waiting = Waiting(membership.config.takeover_s)
         self._enclave: QuorumEnclave | None = None
         self._task: asyncio.Task[None] | None = None
+        self._asked_at = 0
         #: What the problem that is shown stands in the way of.
         self._stuck: Due = {}
         self._nodes = {membership.operator, *(peer.operator for peer in membership.peers)}
@@ -205,10 +206,11 @@ class QuorumNode:
             self._clients,
             clock=self._wall_clock,
             names=self._names(),
+            on_asked=self._asked,
             on_retry=self._retried,
         )
         try:
-            collected = await collector.collect(hub, wanted)
+            collected = await collector.collect(hub, wanted, after=self._asked_at)
         except QuorumNotReached as error:
             self._quorum.missed += 1
             self._stuck = wanted
@@ -241,6 +243,9 @@ class QuorumNode:
         if hub is not None:
             self._quorum.signatures, self._quorum.vendors = hub.signatures, hub.vendors
         return rank
+
+    def _asked(self, observed_at: int) -> None:
+        self._asked_at = observed_at
 
     def _retried(self) -> None:
         self._quorum.retried += 1

@@ -116,6 +116,7 @@ class Collector:
         *,
         clock: Callable[[], float],
         names: Mapping[bytes, str],
+        on_asked: Callable[[int], None],
         on_retry: Callable[[], None],
     ) -> None:
         """Set up.
@@ -126,6 +127,7 @@ class Collector:
             peers: The others.
             clock: Seconds since the epoch.
             names: Feed id -> name, for lines that people read.
+            on_asked: Told the time of a report before anybody is asked to sign it.
             on_retry: Told when a report is asked for again.
         """
         self._enclave = enclave
@@ -133,9 +135,12 @@ class Collector:
         self._peers = tuple(peers)
         self._clock = clock
         self._names = names
+        self._on_asked = on_asked
         self._on_retry = on_retry
 
-    async def collect(self, hub: HubView, due: Mapping[bytes, int]) -> Collected | None:
+    async def collect(
+        self, hub: HubView, due: Mapping[bytes, int], *, after: int = 0
+    ) -> Collected | None:
         """Bring a report together.
 
         1. Ask every node for its observation; use those whose signer, list, signature and time
@@ -147,6 +152,8 @@ class Collector:
         Args:
             hub: As this node sees it.
             due: Feed id -> its round on the hub, 0 without one.
+            after: Time of the last report that was asked for: a second gets one, because no enclave
+                signs two answers for one second.
 
         Returns:
             The report; `None` if no feed is left after step 2.
@@ -160,7 +167,7 @@ class Collector:
         if len(observed) < hub.signatures:
             raise _too_few(f"{len(observed)} of {hub.signatures} observations", nodes)
         # 2.
-        feeds = feeds_to_report(hub, due, [one.checked for one in observed])
+        feeds = feeds_to_report(hub, due, [one.checked for one in observed], after=after)
         return await self._sign(hub, feeds, observed, nodes) if feeds else None
 
     async def _sign(
@@ -175,6 +182,7 @@ class Collector:
         while True:
             # 3.
             draft = draft_report(hub, feeds, [one.checked for one in observed])
+            self._on_asked(draft.observed_at)
             answers = await self._cosign(hub, draft, observed)
             # 4.
             chosen = _choose(hub, answers, nodes)

@@ -120,7 +120,7 @@ def check_observation(
 
 
 def feeds_to_report(
-    hub: HubView, due: Mapping[bytes, int], checked: Sequence[Checked]
+    hub: HubView, due: Mapping[bytes, int], checked: Sequence[Checked], *, after: int
 ) -> tuple[bytes, ...]:
     """Due feeds that enough nodes observed and whose report would be newer than the hub's round.
 
@@ -128,12 +128,15 @@ def feeds_to_report(
         hub: As this node sees it.
         due: Feed id -> its round on the hub, 0 without one.
         checked: Observations, at least one.
+        after: A report of this second or an earlier one is not wanted.
 
     Returns:
         In the hub's order.
     """
     listed = [index for index, feed_id in enumerate(hub.feed_list) if feed_id in due]
     combined = combine([one.content for one in checked], listed, quorum=hub.signatures)
+    if combined.observed_at <= after:
+        return ()
     feed_ids = (hub.feed_list[index] for index in combined.rows)
     return tuple(feed_id for feed_id in feed_ids if due[feed_id] < combined.observed_at)
 

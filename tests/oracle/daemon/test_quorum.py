@@ -266,6 +266,16 @@ async def test_too_few_is_a_problem_that_names_them_until_the_next_success(
         assert len(bench.sender.sent) == 1
 
 
+async def test_a_second_gets_one_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with _bench(monkeypatch) as bench:
+        for enclave in bench.enclaves[1:]:
+            enclave.refuses = set(FEEDS)
+        for _ in range(3):
+            await bench.round()
+        assert len(bench.enclaves[1].cosigned) == 1
+        assert bench.problem.startswith("1 of 2 signatures: ")
+
+
 async def test_the_problem_is_over_when_another_node_brought_it_about(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -311,6 +321,19 @@ async def test_feeds_that_had_to_be_left_out_are_counted_as_a_second_try(
         [(_, feed_ids)] = bench.sender.sent
         assert feed_ids == FEEDS[1:]
         assert (bench.quorum.retried, bench.quorum.collected) == (1, 1)
+
+
+async def test_a_second_gets_one_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with _bench(monkeypatch) as bench:
+        bench.due = {FEEDS[0]: 0}
+        await bench.round()
+        bench.due = {FEEDS[1]: 0}
+        await bench.round()
+        assert len(bench.sender.sent) == 1
+        for enclave in bench.enclaves:
+            enclave.observed_at += 1
+        await bench.round()
+        assert [feed_ids for _, feed_ids in bench.sender.sent] == [FEEDS[:1], FEEDS[1:2]]
 
 
 async def _cosign(bench: Bench, leader: int) -> wire.CosignResult:

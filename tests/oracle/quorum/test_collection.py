@@ -42,18 +42,20 @@ class Bench:
     enclaves: list[FakeEnclave]
     peers: list[FakePeer]
     retries: list[int] = field(default_factory=list)
+    asked: list[int] = field(default_factory=list)
 
-    async def collect(self, due: Mapping[bytes, int] = DUE) -> Collected | None:
+    async def collect(self, due: Mapping[bytes, int] = DUE, *, after: int = 0) -> Collected | None:
         collector = Collector(
             self.enclaves[0],
             operator_of(0),
             cast(list[PeerClient], self.peers),
             clock=lambda: NOW,
             names=NAMES,
+            on_asked=self.asked.append,
             on_retry=lambda: self.retries.append(1),
         )
         async with asyncio.timeout(5):
-            return await collector.collect(self.hub, due)
+            return await collector.collect(self.hub, due, after=after)
 
     async def collected(self, due: Mapping[bytes, int] = DUE) -> Collected:
         """A report whose every signature is by the signer at its bit of the mask."""
@@ -349,6 +351,14 @@ async def test_a_feed_whose_report_would_not_be_newer_is_not_asked_for() -> None
     found = await bench.collected({FEEDS[0]: NOW, FEEDS[1]: NOW - 1})
     assert found.feed_ids == (FEEDS[1],)
     assert await bench.collect({FEEDS[0]: NOW}) is None
+
+
+async def test_a_second_that_was_asked_for_is_not_asked_for_again() -> None:
+    bench = _bench()
+    assert await bench.collect(after=NOW) is None
+    assert bench.asked == []
+    assert await bench.collect(after=NOW - 1) is not None
+    assert bench.asked == [NOW]
 
 
 async def test_vendors_are_counted() -> None:
