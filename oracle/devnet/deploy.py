@@ -22,6 +22,8 @@ _TIER_DEV = 4
 _MAX_ANSWER = 2**63 - 1
 _JUMP_BPS = 5_000
 _JUMP_LAPSE_S = 3_600
+#: Past rounds that the hub serves of each feed.
+_HISTORY_ROUNDS = 8
 _REGISTRATION_S = 7 * 86_400
 _READ_MAX_AGE_S = 86_400
 
@@ -177,7 +179,8 @@ def _policies(batch: _Batch, at: Mapping[str, bytes], plan: Plan) -> None:
 def _feed(batch: _Batch, hub: bytes, canonical: bytes) -> FeedContracts:
     definition = decode_definition(canonical)
     identity = feed_id(canonical)
-    listing = (definition.decimals, canonical, 1, _MAX_ANSWER, _JUMP_BPS, _JUMP_LAPSE_S)
+    limits = (1, _MAX_ANSWER, _JUMP_BPS, _JUMP_LAPSE_S)
+    listing = (definition.decimals, canonical, *limits, _HISTORY_ROUNDS)
     batch.govern("FeedHub", hub, "listFeed", listing)
     facade = batch.create("AggregatorV3Facade", hub, identity, _READ_MAX_AGE_S, definition.name)
     consumer = batch.create("PriceConsumer", facade, _READ_MAX_AGE_S)

@@ -52,6 +52,7 @@ OPERATIONS = (
     Operation("read facade, on an alias, cold", 10_700, "Chainlink: 18,232; RedStone: 18,795"),
     Operation("read facade, on an alias, warm", 1_700, "RedStone: 2,785; Chainlink: 3,222"),
     Operation("history on, extra per feed in a batch of 10", 7_700),
+    Operation("history on, extra per feed without a neighbour", 12_000),
 )
 
 

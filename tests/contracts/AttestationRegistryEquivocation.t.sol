@@ -378,7 +378,8 @@ contract AttestationRegistryEquivocationTest is RegistrySetup {
             minAnswer: 1,
             maxAnswer: 1_000_000,
             jumpBps: 1000,
-            jumpLapse_s: 60
+            jumpLapse_s: 60,
+            historyRounds: 0
         });
         govern(hub, abi.encodeCall(IFeedHub.listFeed, (listing)));
         hub.rebuild();

@@ -40,6 +40,22 @@ contract PushGasTest is FeedGasSetup {
         _record("push 10 in 10 slots, 3-of-5", _push({seats: 5, m: 3, count: 10, stride: 2}));
     }
 
+    /// @dev Feeds side by side, which keep histories and take the same reports, against such that do not.
+    function test_submit_TenFeedsWithHistory() external {
+        uint256 without = _push({seats: 5, m: 3, count: 10, stride: 1});
+        _historyRounds = 8;
+        uint256 with = _push({seats: 5, m: 3, count: 10, stride: 1});
+        _record("history on, extra per feed in a batch of 10", (with - without) / 10);
+    }
+
+    /// @dev Feeds whose neighbours keep none, so that each pays for its slots alone.
+    function test_submit_TenFeedsInTenSlotsWithHistory() external {
+        uint256 without = _push({seats: 5, m: 3, count: 10, stride: 2});
+        _historyRounds = 8;
+        uint256 with = _push({seats: 5, m: 3, count: 10, stride: 2});
+        _record("history on, extra per feed without a neighbour", (with - without) / 10);
+    }
+
     function test_submit_OneFeed13of19() external {
         _record("push 1, 13-of-19", _push({seats: 19, m: 13, count: 1, stride: 1}));
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {FeedInfo, IFeedHub, Round} from "contracts/interfaces/IFeedHub.sol";
+import {FeedInfo, FeedListing, IFeedHub, Round} from "contracts/interfaces/IFeedHub.sol";
 import {ISignerSet} from "contracts/interfaces/ISignerSet.sol";
 
 import {Answer, FeedHubSetup} from "./FeedHubSetup.sol";
@@ -27,6 +27,10 @@ contract FeedHubHandler is FeedHubSetup {
 
     /// @dev When the guardian's last pause ends, by feed, and of the whole hub at `FEEDS`.
     mapping(uint256 which => uint256 end) private _guardianPauseEnd;
+
+    /// @dev Every round that a submission left, by feed, in order; and what it hashes to by its moment.
+    mapping(uint16 index => uint32[] moments) private _moments;
+    mapping(uint16 index => mapping(uint32 moment => bytes32 hash)) private _landedAs;
 
     uint256 public roundsGoneBack;
     uint256 public landedWhileCleared;
@@ -138,6 +142,22 @@ contract FeedHubHandler is FeedHubSetup {
         _noteOthers();
     }
 
+    /// @notice Moments of the rounds that landed, from the first to the last.
+    function momentsOf(uint16 index) external view returns (uint32[] memory) {
+        return _moments[index];
+    }
+
+    /// @notice keccak256 of the round that landed at a moment; zero if none did.
+    function landedAs(uint16 index, uint32 moment) external view returns (bytes32) {
+        return _landedAs[index][moment];
+    }
+
+    /// @dev Feeds 0 and 1 share a ring's slots; feed 2 keeps no history, its neighbour does.
+    function _listing(uint256 i) internal pure override returns (FeedListing memory listing) {
+        listing = super._listing(i);
+        if (i < FEEDS) listing.historyRounds = [uint16(4), 3, 0, 2][i];
+    }
+
     function theHub() external view returns (IFeedHub) {
         return hub;
     }
@@ -168,6 +188,10 @@ contract FeedHubHandler is FeedHubSetup {
             bool isSame = keccak256(abi.encode(round)) == keccak256(abi.encode(_last[i]));
             if (round.observedAt > _last[i].observedAt) ++newer;
             else if (!isSame) ++roundsGoneBack;
+            if (round.observedAt > _last[i].observedAt) {
+                _moments[i].push(round.observedAt);
+                _landedAs[i][round.observedAt] = keccak256(abi.encode(round));
+            }
             _last[i] = round;
         }
         if (newer == 0) ++landedWithoutANewerRound;
@@ -255,6 +279,41 @@ contract FeedHubInvariantsTest is FeedHubSetup {
                     info.minAnswer <= round.answer && round.answer <= info.maxAnswer, "bounds"
                 );
             } catch {}
+        }
+    }
+
+    function invariant_servedRoundOnceLandedSo() external view {
+        for (uint16 index = 0; index < handler.FEEDS(); ++index) {
+            uint32[] memory moments = handler.momentsOf(index);
+            for (uint256 i = 0; i < moments.length; ++i) {
+                _assertLandedSo(index, moments[i]);
+                _assertLandedSo(index, moments[i] - 1);
+            }
+        }
+    }
+
+    function _assertLandedSo(uint16 index, uint32 moment) private view {
+        try target.roundAt(index, moment) returns (Round memory round) {
+            assertEq(round.observedAt, moment, "moment");
+            assertEq(keccak256(abi.encode(round)), handler.landedAs(index, moment), "landed so");
+        } catch {}
+    }
+
+    function invariant_historyKeepsTheLastRounds() external view {
+        for (uint16 index = 0; index < handler.FEEDS(); ++index) {
+            FeedInfo memory info = target.feedInfo(index);
+            if (block.timestamp < info.pausedUntil) continue;
+            uint32[] memory moments = handler.momentsOf(index);
+            uint256 kept = info.historyRounds == 0 ? 1 : info.historyRounds;
+            for (uint256 i = 0; i < moments.length; ++i) {
+                bytes memory call =
+                    abi.encodeCall(target.roundAt, (index, moments[moments.length - 1 - i]));
+                (bool isServed, bytes memory reason) = address(target).staticcall(call);
+                bool isUnknown =
+                    !isServed && bytes4(reason) == IFeedHub.FeedHub_UnknownRound.selector;
+                // A round outside the bounds is refused for that, but kept.
+                assertTrue(isUnknown == (i >= kept), "the last, and no others");
+            }
         }
     }
 

@@ -695,6 +695,7 @@ contract FeedHubTest is FeedHubSetup {
     function test_listFeed_GivesTheNextIndexAndTheDocumentedId() external {
         FeedListing memory listing = _listing(77);
         listing.decimals = 18;
+        listing.historyRounds = 3;
         bytes32 id = keccak256(abi.encodePacked(hex"01", hex"12", listing.definition));
         bytes32 root = keccak256(abi.encodePacked(hub.listRoot(), id));
         bytes memory call = abi.encodeCall(IFeedHub.listFeed, (listing));
@@ -702,7 +703,7 @@ contract FeedHubTest is FeedHubSetup {
         hub.propose(call);
         vm.expectEmit();
         emit IFeedHub.FeedListed(
-            5, id, 18, listing.definition, MIN_ANSWER, MAX_ANSWER, JUMP_BPS, JUMP_LAPSE_S
+            5, id, 18, listing.definition, MIN_ANSWER, MAX_ANSWER, JUMP_BPS, JUMP_LAPSE_S, 3
         );
         hub.execute(call);
         assertEq(hub.feedIndex(id), 5, "index");
@@ -716,6 +717,7 @@ contract FeedHubTest is FeedHubSetup {
         assertEq(info.jumpBps, JUMP_BPS, "jump");
         assertEq(info.jumpLapse_s, JUMP_LAPSE_S, "lapse");
         assertEq(info.pausedUntil, 0, "pause");
+        assertEq(info.historyRounds, 3, "history");
     }
 
     function test_listFeed_KeepsReportsOfTheOldListUntilTheRebuild() external {

@@ -35,6 +35,9 @@ abstract contract FeedHubSetup is Test {
     uint32 internal constant MAX_AGE_S = 300;
     uint32 internal constant SKEW_S = 5;
 
+    /// @dev Of the feeds that `_deploy` lists.
+    uint16 internal _historyRounds;
+
     FakeRegistry internal registry;
     ISignerSet internal signerSet;
     IFeedHub internal hub;
@@ -60,7 +63,9 @@ abstract contract FeedHubSetup is Test {
             signerSet.take(uint8(seat), _signer(2 * seat));
         }
         for (uint256 i = 0; i < feeds; ++i) {
-            _govern(hub, abi.encodeCall(IFeedHub.listFeed, (_listing(i))));
+            FeedListing memory listing = _listing(i);
+            if (_historyRounds != 0) listing.historyRounds = _historyRounds;
+            _govern(hub, abi.encodeCall(IFeedHub.listFeed, (listing)));
         }
         hub.rebuild();
     }
@@ -76,14 +81,15 @@ abstract contract FeedHubSetup is Test {
         return HubConfig({m: m, d: d, minTier: Tier.DEV, maxAge_s: MAX_AGE_S, skew_s: SKEW_S});
     }
 
-    function _listing(uint256 i) internal pure returns (FeedListing memory) {
+    function _listing(uint256 i) internal pure virtual returns (FeedListing memory) {
         return FeedListing({
             decimals: 8,
             definition: abi.encodePacked('{"feed":"', bytes32(i), '"}'),
             minAnswer: MIN_ANSWER,
             maxAnswer: MAX_ANSWER,
             jumpBps: JUMP_BPS,
-            jumpLapse_s: JUMP_LAPSE_S
+            jumpLapse_s: JUMP_LAPSE_S,
+            historyRounds: 0
         });
     }
 

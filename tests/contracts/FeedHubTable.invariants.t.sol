@@ -16,12 +16,19 @@ contract FeedHubTableHandler is FeedHubHandler {
     /// @dev The handler lists no more feeds.
     uint256 public constant MOST_FEEDS = 12;
     uint256 private constant BPS = 10_000;
+    /// @dev From the lanes to the heads of the rings and on to the rings, by pair of feeds.
+    uint256 private constant TO_HEADS = 512;
+    uint256 private constant TO_RINGS = 1024;
+    uint256 private constant RING = 256;
 
     /// @dev Ids and decimals as they were when first seen.
     bytes32[] public ids;
     uint8[] public decimals;
     /// @dev Where the hub keeps the lanes of feeds 0 and 1.
     uint256 public lanesAt;
+
+    /// @dev What the slots of the rings held before a submission.
+    mapping(uint256 slot => uint256 value) private _ringBefore;
 
     uint256 public landedWithFewVendors;
     uint256 public otherSlotsWritten;
@@ -79,6 +86,7 @@ contract FeedHubTableHandler is FeedHubHandler {
         for (uint256 i = 0; i < MOST_FEEDS; ++i) {
             before[i] = laneOf(i);
         }
+        _noteRings();
         uint256 landedBefore = landed;
         vm.record();
         super._try(report, observedAt, mask);
@@ -87,6 +95,21 @@ contract FeedHubTableHandler is FeedHubHandler {
         _noteVendors(mask);
         _noteWrites(writes, before);
         _noteLanes(before);
+    }
+
+    function _noteRings() private {
+        for (uint16 i = 0; i < FEEDS; ++i) {
+            uint256 rounds = hub.feedInfo(i).historyRounds;
+            if (rounds == 0) continue;
+            _noteRing(lanesAt + TO_HEADS + i / 2);
+            for (uint256 place = 0; place < rounds; ++place) {
+                _noteRing(lanesAt + TO_RINGS + RING * (i / 2) + place);
+            }
+        }
+    }
+
+    function _noteRing(uint256 slot) private {
+        _ringBefore[slot] = uint256(vm.load(address(hub), bytes32(slot)));
     }
 
     function _noteIds() private {
@@ -114,7 +137,8 @@ contract FeedHubTableHandler is FeedHubHandler {
         for (uint256 i = 0; i < writes.length; ++i) {
             uint256 slot = uint256(writes[i]);
             if (slot < lanesAt || slot >= lanesAt + MOST_FEEDS / 2) {
-                ++otherSlotsWritten;
+                // None of a ring was 0, so what is unknown here is another slot, or a fresh one.
+                if (_ringBefore[slot] == 0) ++otherSlotsWritten;
                 continue;
             }
             uint256 first = 2 * (slot - lanesAt);
@@ -253,8 +277,10 @@ contract FeedHubTableInvariantsTest is Test {
         for (uint256 i = 0; i < feeds; ++i) {
             FeedInfo memory info = target.feedInfo(uint16(i));
             root = keccak256(abi.encode(root, info.feedId));
-            bytes memory wanted =
-                abi.encodePacked(info.minAnswer, info.maxAnswer, info.jumpBps, info.jumpLapse_s);
+            uint32 history = info.historyRounds == 0 ? 0 : uint32(1) << 31;
+            bytes memory wanted = abi.encodePacked(
+                info.minAnswer, info.maxAnswer, info.jumpBps, history | info.jumpLapse_s
+            );
             assertEq(_field(code, at_ + 32 + 22 * i, 22), _field(wanted, 0, 22), "limits");
         }
         assertEq(_field(code, at_, 32), uint256(root), "listRoot");

@@ -222,7 +222,8 @@ contract GoldenReportsTest is FeedHubSetup {
                 minAnswer: 1,
                 maxAnswer: type(int64).max,
                 jumpBps: 1,
-                jumpLapse_s: 1
+                jumpLapse_s: 1,
+                historyRounds: 0
             });
             _govern(hub, abi.encodeCall(IFeedHub.listFeed, (listing)));
             assertEq(hub.feedIndex(feedIds[i]), i, "feed id");

@@ -136,6 +136,9 @@ contract AggregatorV3Facade is IAggregatorV3Facade {
 
     function _round(uint256 roundId) private view returns (int256 answer, uint256 observedAt) {
         (answer, observedAt) = _latest();
-        require(roundId == observedAt, AggregatorV3Facade_UnknownRound(roundId, observedAt));
+        if (roundId == observedAt) return (answer, observedAt);
+        require(roundId < observedAt, AggregatorV3Facade_UnknownRound(roundId, observedAt));
+        // forge-lint: disable-next-line(unsafe-typecast) less than a moment, which has 32 bits
+        return (_hub.roundAt(_index, uint32(roundId)).answer, roundId);
     }
 }

@@ -4,12 +4,14 @@ pragma solidity 0.8.37;
 import {FeedInfo, FeedListing, IFeedHub} from "../interfaces/IFeedHub.sol";
 import {HubTable, LimitsRow} from "../libraries/HubTable.sol";
 import {Narrow} from "../libraries/Narrow.sol";
+import {RingStore} from "../libraries/RingStore.sol";
 import {RoundStore} from "../libraries/RoundStore.sol";
 import {Lane, Lanes} from "../types/Lane.sol";
 import {HubState} from "./HubState.sol";
 
 /// @title The feeds of a hub: what they are, within which limits, and whether paused; see `IFeedHub`
 abstract contract FeedList is HubState {
+    using RingStore for RingStore.Rings;
     using RoundStore for uint256[512];
 
     /// @dev One slot beside the id.
@@ -21,12 +23,14 @@ abstract contract FeedList is HubState {
         uint32 jumpLapse_s;
         uint8 decimals;
         uint40 pausedUntil;
+        uint16 historyRounds;
     }
 
     uint256 internal constant MAX_FEEDS = 1024;
     uint256 private constant MAX_DEFINITION_BYTES = 16_384;
     uint256 private constant MAX_DECIMALS = 18;
     uint256 private constant MAX_JUMP_LAPSE_S = 1 days;
+    uint256 private constant MIN_HISTORY_ROUNDS = 2;
     /// @dev First byte of what a feed id hashes: the version of the definitions.
     bytes1 private constant DEFINITION_VERSION = 0x01;
 
@@ -35,6 +39,7 @@ abstract contract FeedList is HubState {
     mapping(bytes32 feedId => uint256 indexPlusOne) private _indexOf;
     /// @dev Two lanes a slot, at fixed places: no hashing on the hot path.
     uint256[512] internal _slots;
+    RingStore.Rings internal _rings;
 
     /// @inheritdoc IFeedHub
     function listFeed(FeedListing calldata listing) external onlySelf returns (uint16 index) {
@@ -56,6 +61,7 @@ abstract contract FeedList is HubState {
         feed.feedId = feedId;
         feed.decimals = listing.decimals;
         _setLimits(feed, listing.minAnswer, listing.maxAnswer, listing.jumpBps, listing.jumpLapse_s);
+        _setHistory(index, feed, listing.historyRounds);
         _putLane(index, Lane.wrap(Lanes.LISTED));
         _root = keccak256(abi.encode(_root, feedId));
         _emitListed(index, feedId, listing);
@@ -112,7 +118,8 @@ abstract contract FeedList is HubState {
             maxAnswer: feed.maxAnswer,
             jumpBps: feed.jumpBps,
             jumpLapse_s: feed.jumpLapse_s,
-            pausedUntil: feed.pausedUntil
+            pausedUntil: feed.pausedUntil,
+            historyRounds: feed.historyRounds
         });
     }
 
@@ -130,7 +137,7 @@ abstract contract FeedList is HubState {
     }
 
     function _putLane(uint256 index, Lane lane) internal {
-        _slots[index >> 1] = Lanes.into(_slots[index >> 1], index, lane);
+        _slots.putLane(index, lane);
     }
 
     function _feedCount() internal view returns (uint256) {
@@ -164,8 +171,13 @@ abstract contract FeedList is HubState {
         rows = new LimitsRow[](_feeds.length);
         for (uint256 i = 0; i < rows.length; ++i) {
             Feed storage feed = _feeds[i];
-            rows[i] =
-                HubTable.limitsRow(feed.minAnswer, feed.maxAnswer, feed.jumpBps, feed.jumpLapse_s);
+            rows[i] = HubTable.limitsRow(
+                feed.minAnswer,
+                feed.maxAnswer,
+                feed.jumpBps,
+                feed.jumpLapse_s,
+                feed.historyRounds != 0
+            );
         }
     }
 
@@ -192,6 +204,16 @@ abstract contract FeedList is HubState {
         feed.jumpLapse_s = jumpLapse_s;
     }
 
+    function _setHistory(uint16 index, Feed storage feed, uint16 rounds) private {
+        if (rounds == 0) return;
+        require(
+            rounds >= MIN_HISTORY_ROUNDS && rounds <= RingStore.MAX_ROUNDS,
+            FeedHub_BadHistory(rounds, RingStore.MAX_ROUNDS)
+        );
+        feed.historyRounds = rounds;
+        _rings.make(index, rounds, Lane.wrap(Lanes.LISTED));
+    }
+
     function _emitListed(uint16 index, bytes32 feedId, FeedListing calldata listing) private {
         emit FeedListed(
             index,
@@ -201,7 +223,8 @@ abstract contract FeedList is HubState {
             listing.minAnswer,
             listing.maxAnswer,
             listing.jumpBps,
-            listing.jumpLapse_s
+            listing.jumpLapse_s,
+            listing.historyRounds
         );
     }
 

@@ -5,6 +5,7 @@ import {IFeedHub, Round} from "../interfaces/IFeedHub.sol";
 import {HubTable, LimitsRow} from "../libraries/HubTable.sol";
 import {Narrow} from "../libraries/Narrow.sol";
 import {Entry, ReportCodec} from "../libraries/ReportCodec.sol";
+import {RingStore} from "../libraries/RingStore.sol";
 import {RoundReturn} from "../libraries/RoundReturn.sol";
 import {RoundStore} from "../libraries/RoundStore.sol";
 import {Lane, Lanes} from "../types/Lane.sol";
@@ -13,6 +14,7 @@ import {FeedList} from "./FeedList.sol";
 /// @title The rounds of a hub's feeds: how entries become rounds, and who reads them; see `IFeedHub`
 abstract contract FeedRounds is FeedList {
     using ReportCodec for bytes;
+    using RingStore for RingStore.Rings;
     using RoundStore for uint256[512];
 
     uint8 private constant SKIPPED_PAUSED = 1;
@@ -29,21 +31,35 @@ abstract contract FeedRounds is FeedList {
         return RoundReturn.round(lane);
     }
 
+    /// @inheritdoc IFeedHub
+    function roundAt(uint16 index, uint32 observedAt) external view returns (Round calldata) {
+        if (index >= _feedCount()) revert FeedHub_UnlistedFeed(index, _feedCount());
+        Lane lane = _slots.laneAt(index);
+        uint256 latest = lane.observedAt();
+        if (observedAt != latest) lane = _rings.find(index, observedAt);
+        if (observedAt == 0 || lane.observedAt() == 0) {
+            revert FeedHub_UnknownRound(index, observedAt, latest);
+        }
+        return RoundReturn.round(_inspected(index, lane));
+    }
+
     /// @dev Goes on where `RoundStore` first stopped. Reverts if no entry of the report passes.
     /// @param at_ Memory address of the entry at which it stopped.
     /// @param limits Memory address of the limits of feed 0.
     function _storeRest(bytes memory entries, uint256 at_, uint256 limits, uint256 stamp) internal {
         uint256 end = entries.end();
         bool isAnyStored = at_ != entries.start();
-        uint256 next =
-            isAnyStored ? ReportCodec.entryAt(at_ - ReportCodec.ENTRY_BYTES).index() + 1 : 0;
-        while (at_ != end) {
-            Entry entry = ReportCodec.entryAt(at_);
-            if (_storeUnusual(entry, next, limits, stamp)) isAnyStored = true;
-            uint256 from = ReportCodec.following(at_);
-            at_ = _slots.store(from, end, entry.index() + 1, limits, stamp);
-            if (at_ != from) isAnyStored = true;
-            next = ReportCodec.entryAt(at_ - ReportCodec.ENTRY_BYTES).index() + 1;
+        unchecked {
+            // The smallest index that keeps the order.
+            uint256 next = isAnyStored ? _indexBefore(at_) + 1 : 0;
+            while (at_ != end) {
+                Entry entry = ReportCodec.entryAt(at_);
+                if (_storeUnusual(entry, next, limits, stamp)) isAnyStored = true;
+                uint256 from = ReportCodec.following(at_);
+                at_ = _slots.store(from, end, entry.index() + 1, limits, stamp);
+                if (at_ != from) isAnyStored = true;
+                next = _indexBefore(at_) + 1;
+            }
         }
         require(isAnyStored, FeedHub_NothingLanded());
     }
@@ -59,13 +75,23 @@ abstract contract FeedRounds is FeedList {
         require(entry.hubFlags() == 0, FeedHub_ReservedFlags(index, entry.hubFlags()));
         // An index beyond the list breaks the order further on.
         if (index >= MAX_FEEDS) revert FeedHub_UnlistedFeed(index, _feedCount());
-        uint8 reason = _refusal(entry, Lane.wrap(stamp), HubTable.limitsAt(limits, index));
+        LimitsRow row = HubTable.limitsAt(limits, index);
+        uint8 reason = _refusal(entry, Lane.wrap(stamp), row);
         if (reason != 0) {
             emit FeedSkipped(Narrow.u16(index), reason);
             return false;
         }
-        _putLane(index, Lanes.pack(entry.rawValue(), entry.quality(), stamp));
+        Lane lane = Lanes.pack(entry.rawValue(), entry.quality(), stamp);
+        _putLane(index, lane);
+        if (row.keepsHistory()) _rings.put(index, lane);
         return true;
+    }
+
+    /// @dev The index of the entry before a memory address.
+    function _indexBefore(uint256 at_) private pure returns (uint256) {
+        unchecked {
+            return ReportCodec.entryAt(at_ - ReportCodec.ENTRY_BYTES).index();
+        }
     }
 
     /// @dev The lane of a feed that had to be looked at, if it may be read after all.

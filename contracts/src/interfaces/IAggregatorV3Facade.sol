@@ -12,13 +12,14 @@ import {IFeedHub} from "./IFeedHub.sol";
 ///      may run ahead of it by the hub's skew, and consumers subtract `updatedAt` from the block's time.
 ///
 ///      Where an aggregator would answer with zeros, this reverts: a feed that was never written or is
-///      paused or out of bounds with the hub's own error, a round older than `maxAge_s` with `Stale`, and any round but
-///      the latest with `UnknownRound`. That holds for all functions that return a round, an answer, a
+///      paused or out of bounds with the hub's own error, a latest round older than `maxAge_s` with `Stale`, a
+///      round after the latest with `UnknownRound`, and with the hub's own error one before it that the feed
+///      does not keep: without a history, any. That holds for all functions that return a round, an answer, a
 ///      timestamp or a round id.
 interface IAggregatorV3Facade is AggregatorV3Interface, AggregatorInterface {
     /// @notice The latest round is older than this facade serves.
     error AggregatorV3Facade_Stale(uint256 updatedAt, uint256 wanted_at);
-    /// @notice The round is not the latest; others are not kept, and none is made up.
+    /// @notice There is no such round: it would come after the latest.
     error AggregatorV3Facade_UnknownRound(uint256 seen, uint256 wanted);
 
     /// @notice The hub that the answers come from.

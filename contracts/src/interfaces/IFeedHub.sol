@@ -33,6 +33,9 @@ struct FeedListing {
     uint16 jumpBps;
     /// @dev Age of the stored round, in seconds, beyond which any step is accepted; 1 to 86,400.
     uint32 jumpLapse_s;
+    /// @dev Rounds kept for `roundAt`, the latest among them: 0 for none but the latest, or 2 to 256. Each
+    ///      costs a storage slot at listing; two feeds side by side share them.
+    uint16 historyRounds;
 }
 
 /// @notice A listed feed.
@@ -45,6 +48,8 @@ struct FeedInfo {
     uint32 jumpLapse_s;
     /// @dev The feed is paused until this second, since the epoch; 0 or past if it is not.
     uint40 pausedUntil;
+    /// @dev As listed.
+    uint16 historyRounds;
 }
 
 /// @notice An accepted answer.
@@ -94,6 +99,8 @@ interface IFeedHub is IGoverned {
     error FeedHub_BadBounds(int64 minAnswer, int64 maxAnswer);
     /// @notice The jump limit is 0, or its lapse is not 1 to 86,400 s.
     error FeedHub_BadJumpLimit(uint256 jumpBps, uint256 jumpLapse_s);
+    /// @notice The rounds to be kept are neither 0 nor 2 to 256.
+    error FeedHub_BadHistory(uint256 seen, uint256 wanted);
     /// @notice The feed is listed already; an index is never given twice.
     error FeedHub_AlreadyListed(bytes32 feedId, uint16 index);
     /// @notice The feed id is not listed.
@@ -152,6 +159,8 @@ interface IFeedHub is IGoverned {
     error FeedHub_ReportFromTheFuture(uint256 seen_at, uint256 wanted_at);
     /// @notice No entry passed its own checks; nothing was stored.
     error FeedHub_NothingLanded();
+    /// @notice The feed has no round of that moment, or keeps it no more; none is made up.
+    error FeedHub_UnknownRound(uint16 index, uint256 seen_at, uint256 latest_at);
     /// @notice The feed has no round yet.
     error FeedHub_NeverWritten(uint16 index);
 
@@ -165,7 +174,8 @@ interface IFeedHub is IGoverned {
         int64 minAnswer,
         int64 maxAnswer,
         uint16 jumpBps,
-        uint32 jumpLapse_s
+        uint32 jumpLapse_s,
+        uint16 historyRounds
     );
     /// @notice A feed's bounds and jump limit changed; in force after the next rebuild.
     event FeedLimitsChanged(
@@ -204,7 +214,7 @@ interface IFeedHub is IGoverned {
     ///         when no pause of a feed is left, which makes `verifyConfig` cheaper to act upon.
     /// @return table The contract whose code is the table: `00 | positions x (signer 20 | expiresAt u40
     ///         | vendor u4 | tier u4) | listRoot b32 | feeds x (min i64 | max i64 | jumpBps u16 |
-    ///         jumpLapse_s u32)`.
+    ///         history 1 bit | jumpLapse_s u31)`.
     function rebuild() external returns (address table);
 
     /// @notice Refuse all reports until the next rebuild. Signer set only; never reverts for it.
@@ -247,6 +257,12 @@ interface IFeedHub is IGoverned {
     /// @dev Does NOT bound its age. Reverts if the feed is unlisted, never written or paused, or if the round
     ///      is outside the feed's bounds as they are now.
     function read(uint16 index) external view returns (Round memory);
+
+    /// @notice The round of a feed whose id is `observedAt`: the latest, or one of those before it that the
+    ///         feed was listed to keep.
+    /// @dev Reverts if it has no such round or keeps it no more, and as `read` does: if the feed is unlisted
+    ///      or paused, or the round outside the feed's bounds as they are now.
+    function roundAt(uint16 index, uint32 observedAt) external view returns (Round memory);
 
     /// @notice The index of a feed; reverts if it is not listed.
     function feedIndex(bytes32 feedId) external view returns (uint16);

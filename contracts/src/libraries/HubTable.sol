@@ -7,7 +7,7 @@ import {Narrow} from "./Narrow.sol";
 
 /// @notice A signer in the table: address 160 | expiresAt 40 | vendor 4 | tier 4. Zero: nobody.
 type SignerRow is uint256;
-/// @notice A feed in the table: minAnswer i64 | maxAnswer i64 | jumpBps u16 | jumpLapse_s u32.
+/// @notice A feed in the table: minAnswer i64 | maxAnswer i64 | jumpBps u16 | history 1 | jumpLapse_s u31.
 type LimitsRow is uint256;
 
 using HubTable for SignerRow global;
@@ -20,6 +20,7 @@ using HubTable for LimitsRow global;
 library HubTable {
     uint256 internal constant SIGNER_BYTES = 26;
     uint256 internal constant LIMITS_BYTES = 22;
+    uint256 private constant HISTORY = 1 << 31;
     uint256 private constant BPS = 10_000;
 
     /// @notice Bytes of a table.
@@ -115,14 +116,17 @@ library HubTable {
     }
 
     /// @notice A feed's row; the bounds are positive.
-    function limitsRow(int64 min, int64 max, uint16 jumpBps_, uint32 jumpLapse_s_)
-        internal
-        pure
-        returns (LimitsRow)
-    {
+    /// @param jumpLapse_s_ Below 2^31.
+    function limitsRow(
+        int64 min,
+        int64 max,
+        uint16 jumpBps_,
+        uint32 jumpLapse_s_,
+        bool keepsHistory_
+    ) internal pure returns (LimitsRow) {
         return LimitsRow.wrap(
             Narrow.positive(min) << 112 | Narrow.positive(max) << 48 | uint256(jumpBps_) << 32
-                | jumpLapse_s_
+                | (keepsHistory_ ? HISTORY : 0) | jumpLapse_s_
         );
     }
 
@@ -139,7 +143,11 @@ library HubTable {
     }
 
     function jumpLapse_s(LimitsRow row) internal pure returns (uint256) {
-        return LimitsRow.unwrap(row) & 0xFFFFFFFF;
+        return LimitsRow.unwrap(row) & 0x7FFFFFFF;
+    }
+
+    function keepsHistory(LimitsRow row) internal pure returns (bool) {
+        return LimitsRow.unwrap(row) & HISTORY != 0;
     }
 
     /// @notice Whether an answer lies within the bounds.

@@ -8,6 +8,7 @@ import {Lane} from "../types/Lane.sol";
 ///      that do not pass here, and says what is wrong with them.
 library RoundStore {
     uint256 private constant BPS = 10_000;
+    uint256 private constant MASK_31 = 0x7FFFFFFF;
     uint256 private constant MASK_32 = 0xFFFFFFFF;
     uint256 private constant MASK_64 = 0xFFFFFFFFFFFFFFFF;
     uint256 private constant MASK_128 = (1 << 128) - 1;
@@ -24,8 +25,19 @@ library RoundStore {
         }
     }
 
+    /// @notice Replace the lane of a feed, whose index is below 1,024.
+    function putLane(uint256[512] storage slots, uint256 index, Lane lane) internal {
+        assembly ("memory-safe") {
+            let at_ := add(slots.slot, shr(1, index))
+            let shift := shl(7, and(index, 1))
+            // The other lane of the slot stays.
+            let other := and(sload(at_), shl(xor(shift, 128), MASK_128))
+            sstore(at_, or(other, shl(shift, lane)))
+        }
+    }
+
     /// @notice Store entries one after the other, up to the end or to the first that is out of order or
-    ///         with the hub's flags, or that must be looked at closer, or that is not newer than stored, out of
+    ///         with the hub's flags, or that must be looked at closer or keeps a history, or that is not newer than stored, out of
     ///         bounds or a jump.
     /// @dev Each slot is loaded once and written once. The caller has checked that the last entry is
     ///      listed; one with a larger index before it is stored here, and then the order breaks, which
@@ -64,21 +76,22 @@ library RoundStore {
                 let shift := shl(7, and(index, 1))
                 let answer := and(shr(32, entry), MASK_64)
                 {
-                    // min 64 | max 64 | jumpBps 16 | jumpLapse_s 32 | 80 bits of the next.
+                    // min 64 | max 64 | jumpBps 16 | history 1 | jumpLapse_s 31 | 80 bits of the next.
                     let limit := mload(add(limits, mul(22, index)))
                     let lane := and(shr(shift, slot), MASK_128)
                     // Negative or 0 if the stored round is not older.
                     let age := sub(and(shr(32, stamp), MASK_32), and(shr(32, lane), MASK_32))
                     let from := shr(64, lane)
                     let span := mul(from, and(shr(112, limit), 0xFFFF))
-                    // A jump, out of bounds, not newer, to be looked at closer, with the hub's flags, out of order; from
+                    // A jump, out of bounds, not newer, to be looked at closer or of a feed with a
+                    // history, whose bit is shifted to that of the flag, with the hub's flags, out of order; from
                     // the last question to the first, in which order the stack does not run out.
                     // x - a > b - a, unsigned, asks whether x lies outside [a, b].
                     if or(
                         or(
                             gt(
                                 gt(add(mul(sub(answer, from), BPS), span), shl(1, span)),
-                                gt(age, and(shr(80, limit), MASK_32))
+                                gt(age, and(shr(80, limit), MASK_31))
                             ),
                             gt(
                                 sub(answer, shr(192, limit)),
@@ -86,7 +99,7 @@ library RoundStore {
                             )
                         ),
                         or(
-                            or(slt(age, 1), and(lane, WATCHED)),
+                            or(slt(age, 1), and(or(lane, shr(105, limit)), WATCHED)),
                             or(and(entry, HUB_FLAGS), lt(index, next))
                         )
                     ) { break }

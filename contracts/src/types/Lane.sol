@@ -16,7 +16,6 @@ library Lanes {
     uint256 internal constant WATCHED = 0x40;
     uint256 private constant TIER_SHIFT = 4;
     uint256 private constant OBSERVED_AT_MASK = 0xFFFFFFFF00000000;
-    uint256 private constant HALF_MASK = (1 << 128) - 1;
 
     function isListed(Lane lane) internal pure returns (bool) {
         return Lane.unwrap(lane) & LISTED != 0;
@@ -81,17 +80,5 @@ library Lanes {
     /// @param stamp_ What `stamp` gave.
     function pack(uint256 value_, uint256 quality, uint256 stamp_) internal pure returns (Lane) {
         return Lane.wrap(value_ << 64 | quality | stamp_);
-    }
-
-    /// @notice The lane of a feed in its slot.
-    function from(uint256 slot, uint256 index) internal pure returns (Lane) {
-        return Lane.wrap((slot >> ((index & 1) << 7)) & HALF_MASK);
-    }
-
-    /// @notice The slot with the lane of a feed replaced.
-    function into(uint256 slot, uint256 index, Lane lane) internal pure returns (uint256) {
-        uint256 shift = (index & 1) << 7;
-        // What stays is the other half.
-        return (slot & (HALF_MASK << (shift ^ 128))) | Lane.unwrap(lane) << shift;
     }
 }

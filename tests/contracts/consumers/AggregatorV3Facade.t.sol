@@ -4,7 +4,7 @@ pragma solidity 0.8.37;
 import {AggregatorInterface} from "contracts/interfaces/AggregatorInterface.sol";
 import {AggregatorV3Interface} from "contracts/interfaces/AggregatorV3Interface.sol";
 import {IAggregatorV3Facade} from "contracts/interfaces/IAggregatorV3Facade.sol";
-import {IFeedHub} from "contracts/interfaces/IFeedHub.sol";
+import {FeedListing, IFeedHub} from "contracts/interfaces/IFeedHub.sol";
 
 import {Deploy} from "../Deploy.sol";
 import {FeedHubSetup} from "../FeedHubSetup.sol";
@@ -104,27 +104,60 @@ contract AggregatorV3FacadeTest is FeedHubSetup {
         );
     }
 
-    function testFuzz_roundGetters_RevertWhen_RoundIsNotTheLatest(uint256 roundId) external {
-        vm.assume(roundId != START);
+    function testFuzz_roundGetters_RevertWhen_RoundIsAfterTheLatest(uint256 roundId) external {
+        roundId = bound(roundId, START + 1, type(uint256).max);
         hub.submit(_report(START, _one(2, PRICE), 1));
         bytes4 reason = IAggregatorV3Facade.AggregatorV3Facade_UnknownRound.selector;
         vm.expectRevert(abi.encodeWithSelector(reason, roundId, START));
         facade.getAnswer(roundId);
         vm.expectRevert(abi.encodeWithSelector(reason, roundId, START));
         facade.getTimestamp(roundId);
-        roundId = uint80(roundId) == START ? START - 1 : uint80(roundId);
+        roundId = bound(roundId, START + 1, type(uint80).max);
         vm.expectRevert(abi.encodeWithSelector(reason, roundId, START));
         facade.getRoundData(uint80(roundId));
     }
 
-    function test_roundGetters_RevertWhen_RoundIsFormer() external {
+    function test_roundGetters_RevertWhen_RoundIsFormerAndNotKept() external {
         hub.submit(_report(START - 1, _one(2, PRICE), 1));
         hub.submit(_report(START, _one(2, PRICE + 1), 1));
-        vm.expectRevert(
-            abi.encodeWithSelector(
-                IAggregatorV3Facade.AggregatorV3Facade_UnknownRound.selector, START - 1, START
-            )
-        );
+        bytes memory reason =
+            abi.encodeWithSelector(IFeedHub.FeedHub_UnknownRound.selector, 2, START - 1, START);
+        vm.expectRevert(reason);
+        facade.getRoundData(uint80(START - 1));
+        vm.expectRevert(reason);
+        facade.getAnswer(START - 1);
+        vm.expectRevert(reason);
+        facade.getTimestamp(START - 1);
+    }
+
+    function test_roundGetters_ServeFormerRoundsOfAFeedThatKeepsThem() external {
+        FeedListing memory listing = _listing(77);
+        listing.historyRounds = 3;
+        _govern(hub, abi.encodeCall(IFeedHub.listFeed, (listing)));
+        hub.rebuild();
+        id = hub.feedIds()[3];
+        facade = _facade(60);
+        for (uint256 n = 0; n < 4; ++n) {
+            hub.submit(_report(START - 3 + n, _one(3, PRICE + int64(uint64(n))), 1));
+        }
+        for (uint256 n = 1; n < 4; ++n) {
+            uint256 roundId = START - 3 + n;
+            (uint80 round, int256 answer, uint256 startedAt, uint256 updatedAt, uint80 answeredIn) =
+                facade.getRoundData(uint80(roundId));
+            assertEq(answer, PRICE + int256(n), "answer");
+            assertEq(
+                abi.encode(round, startedAt, updatedAt, answeredIn),
+                abi.encode(roundId, roundId, roundId, roundId),
+                "round"
+            );
+            assertEq(facade.getAnswer(roundId), answer, "getAnswer");
+            assertEq(facade.getTimestamp(roundId), updatedAt, "getTimestamp");
+        }
+        vm.expectPartialRevert(IFeedHub.FeedHub_UnknownRound.selector);
+        facade.getRoundData(uint80(START - 3));
+        // What is not served any more as the latest is not served as a former one.
+        vm.warp(START + 61);
+        vm.expectPartialRevert(IAggregatorV3Facade.AggregatorV3Facade_Stale.selector);
         facade.getRoundData(uint80(START - 1));
     }
 

@@ -61,7 +61,7 @@ contract EntryCheckTest is Test {
     function _limits() private pure returns (bytes memory) {
         LimitsRow[] memory rows = new LimitsRow[](FEEDS);
         for (uint256 i = 0; i < FEEDS; ++i) {
-            rows[i] = HubTable.limitsRow(int64(MIN), int64(MAX), 65_535, type(uint32).max);
+            rows[i] = HubTable.limitsRow(int64(MIN), int64(MAX), 65_535, 0x7FFFFFFF, i % 2 == 0);
         }
         return HubTable.encode(new SignerRow[](0), rows, bytes32(type(uint256).max));
     }

@@ -54,17 +54,25 @@ contract HubTableTest is Test {
         assertEq(HubTable.signerRow(entry, 2).expiresAt(), type(uint40).max, "expiresAt");
     }
 
-    function testFuzz_limitsRow_KeepsEveryField(int64 min, int64 max, uint16 bps, uint32 lapse_s)
+    function testFuzz_limitsRow_KeepsEveryField(
+        int64 min,
+        int64 max,
+        uint16 bps,
+        uint32 lapse_s,
+        bool keepsHistory
+    )
         external
         pure
     {
         min = min < 0 ? ~min : min;
         max = max < 0 ? ~max : max;
-        LimitsRow row = HubTable.limitsRow(min, max, bps, lapse_s);
+        lapse_s >>= 1;
+        LimitsRow row = HubTable.limitsRow(min, max, bps, lapse_s, keepsHistory);
         assertEq(int256(row.minAnswer()), min, "min");
         assertEq(int256(row.maxAnswer()), max, "max");
         assertEq(row.jumpBps(), bps, "jumpBps");
         assertEq(row.jumpLapse_s(), lapse_s, "jumpLapse_s");
+        assertTrue(row.keepsHistory() == keepsHistory, "history");
     }
 
     function _entry(uint256 seed, uint256 i) private pure returns (SeatEntry memory) {

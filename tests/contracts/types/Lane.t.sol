@@ -40,17 +40,4 @@ contract LaneTest is Test {
         assertTrue(lane.isReadable() == (observedAt != 0 && !lane.isWatched()), "any moment");
         assertTrue(!Lane.wrap(rest).isReadable(), "no moment");
     }
-
-    function testFuzz_into_ReplacesItsHalfOnly(uint256 slot, uint128 raw, uint16 index)
-        external
-        pure
-    {
-        uint256 after_ = Lanes.into(slot, index, Lane.wrap(raw));
-        assertEq(Lane.unwrap(Lanes.from(after_, index)), raw, "this half");
-        assertEq(
-            Lane.unwrap(Lanes.from(after_, index ^ 1)),
-            Lane.unwrap(Lanes.from(slot, index ^ 1)),
-            "the other half"
-        );
-    }
 }
