@@ -179,7 +179,7 @@ class Seats:
 
     Attributes:
         operators: By seat number; `None` where the seat is free.
-        signers: Whose signatures the hub takes after its next rebuild, by position.
+        signers: Whose signatures the hub takes now, by position.
     """
 
     operators: tuple[str | None, ...]
@@ -250,7 +250,7 @@ class Chain(Protocol):
         ...
 
     async def seats(self) -> Seats:
-        """All seats, and the valid signers in them that are strong enough for the hub."""
+        """All seats, and the signers in them that the hub's table holds."""
         ...
 
     async def needs_rebuild(self) -> bool:

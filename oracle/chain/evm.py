@@ -25,6 +25,8 @@ from oracle.config import checksum_address
 
 _ZERO = "0x" + "00" * 20
 _ENTRY_SIZE = 14
+#: Bytes of a signer in a hub's table.
+_ROW_SIZE = 26
 #: Blocks whose events are asked for at once; some endpoints give no more.
 _MAX_NEWS_BLOCKS = 100
 
@@ -51,6 +53,7 @@ class EvmChain:
         self._dcap = load_abi("DcapVerifier")
         self._verifier_id = verifier_id
         self._verifier = ""
+        self._last_table = ("", b"")
 
     async def head(self) -> Block:
         """The latest block."""
@@ -127,12 +130,21 @@ class EvmChain:
         return Seat(number, signers, seat["newest"], seat["takenAt"])
 
     async def seats(self) -> Seats:
-        """All seats, and the valid signers in them that are strong enough for the hub."""
-        min_tier = (await self._read(self._hub, "config"))["minTier"]
+        """All seats, and the signers in them that the hub's table holds."""
         seats = await self._read(self._signers, "seats")
         entries = await self._read(self._signers, "entries")
+        table = await self._table(await self._read(self._hub, "table"))
         operators = tuple(_signer_or_none(seat["operator"]) for seat in seats)
-        return Seats(operators, tuple(_seated(operators, entries, min_tier)))
+        return Seats(operators, tuple(_seated(operators, entries, table)))
+
+    async def _table(self, address: str) -> bytes:
+        """Code of a table, which never changes; empty before the first one."""
+        if address == _ZERO:
+            return b""
+        if self._last_table[0] != address:
+            code = await self._rpc.request("eth_getCode", [address, "latest"])
+            self._last_table = (address, hex_bytes(code))
+        return self._last_table[1]
 
     async def needs_rebuild(self) -> bool:
         """Whether a rebuild would change the hub's table."""
@@ -272,21 +284,27 @@ def _signer_or_none(address: str) -> str | None:
 
 
 def _seated(
-    operators: Sequence[str | None], entries: Sequence[Mapping[str, Any]], min_tier: int
+    operators: Sequence[str | None], entries: Sequence[Mapping[str, Any]], table: bytes
 ) -> Iterator[SeatedSigner]:
-    """The signers of `SignerSet.entries()` that the hub's table would hold."""
+    """The signers of `SignerSet.entries()` that stand at their position in the hub's table.
+
+    The others count after the next rebuild. Expiry, vendor and tier are the table's: `00 |
+    positions x (signer 20 | expiresAt u40 | vendor u4 | tier u4) | …`, see `IFeedHub.rebuild`.
+    """
     for position, entry in enumerate(entries):
-        # A seat may have come between the two answers; its signers come with the next look.
+        row = table[1 + _ROW_SIZE * position :][:_ROW_SIZE]
+        signer = bytes.fromhex(entry["signer"][2:])
+        # A seat may have come between two answers; its signers come with the next look.
         operator = operators[position // 2] if position // 2 < len(operators) else None
-        if operator is None or entry["signer"] == _ZERO or entry["tier"] > min_tier:
+        if operator is None or entry["signer"] == _ZERO or row[:20] != signer:
             continue
         yield SeatedSigner(
             position=position,
-            signer=bytes.fromhex(entry["signer"][2:]),
+            signer=signer,
             operator=operator,
-            expires_at=entry["expiresAt"],
-            vendor=entry["vendor"],
-            tier=entry["tier"],
+            expires_at=int.from_bytes(row[20:25], "big"),
+            vendor=row[25] >> 4,
+            tier=row[25] & 0x0F,
         )
 
 

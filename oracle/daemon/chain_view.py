@@ -123,6 +123,15 @@ class ChainView:
         async with self._one_at_a_time:
             await self._look_at_all()
 
+    async def refresh_seats(self) -> None:
+        """Ask the chain who may sign.
+
+        Raises:
+            ChainError: As `refresh`.
+        """
+        async with self._one_at_a_time:
+            self.hub, self.seats = await self._chain.hub(), await self._chain.seats()
+
     async def look(self) -> None:
         """Ask for everything if that is due or wished for, else for what happened since.
 

@@ -29,6 +29,8 @@ from oracle.telemetry.state import NodeState, QuorumState
 log = structlog.get_logger(__name__)
 
 AREA = "quorum"
+#: Least time between two looks at the seats that peers cause.
+_LOOK_PAUSE_S = 1.0
 
 Spawn = Callable[..., asyncio.Task[None]]
 #: Feed id -> its round on the hub, 0 without one.
@@ -118,6 +120,7 @@ class QuorumNode:
         self._enclave: QuorumEnclave | None = None
         self._task: asyncio.Task[None] | None = None
         self._asked_at = 0
+        self._looked_at = -_LOOK_PAUSE_S
         #: What the problem that is shown stands in the way of.
         self._stuck: Due = {}
         self._nodes = {membership.operator, *(peer.operator for peer in membership.peers)}
@@ -125,6 +128,7 @@ class QuorumNode:
             enclave=lambda: self._enclave,
             hub=self.hub_view,
             clock=wall_clock,
+            look_again=self._look_again,
             on_cosigned=self._cosigned,
         )
 
@@ -243,6 +247,17 @@ class QuorumNode:
         if hub is not None:
             self._quorum.signatures, self._quorum.vendors = hub.signatures, hub.vendors
         return rank
+
+    async def _look_again(self) -> None:
+        """Look at the seats anew, but not for every request of a peer that is wrong."""
+        if _now() - self._looked_at < _LOOK_PAUSE_S:
+            return
+        self._looked_at = _now()
+        try:
+            async with asyncio.timeout(self._membership.config.timeout_s):
+                await self._view.refresh_seats()
+        except (ChainError, TimeoutError):
+            return
 
     def _asked(self, observed_at: int) -> None:
         self._asked_at = observed_at

@@ -1,6 +1,6 @@
 """What this node answers its peers: checks that only a host can make, then the enclave's own."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -83,6 +83,7 @@ class QuorumResponder:
         enclave: Callable[[], Enclave | None],
         hub: Callable[[], HubView | None],
         clock: Callable[[], float],
+        look_again: Callable[[], Awaitable[None]],
         on_cosigned: Callable[[Peer, Sequence[bytes], int], None],
     ) -> None:
         """Set up.
@@ -91,11 +92,13 @@ class QuorumResponder:
             enclave: The one that runs now; `None` while none does.
             hub: What is known of the hub; `None` before the first look.
             clock: Seconds since the epoch.
+            look_again: Looks at the hub's seats anew, within a bound.
             on_cosigned: Told of each signature: for whom, of which feeds, and the report's time.
         """
         self._enclave = enclave
         self._hub = hub
         self._clock = clock
+        self._look_again = look_again
         self._on_cosigned = on_cosigned
 
     async def observe(self, peer: Peer, request: ObserveRequest) -> wire.SignedObservation:
@@ -122,16 +125,24 @@ class QuorumResponder:
         """
         # 1.
         enclave, hub = self._ready(request.chain_id, request.hub)
-        # 2.
-        now = self._clock()
-        find_seated(hub.signers, enclave.signer, now=now)
-        # 3.
-        check_observers(hub.signers, request.observations, now=now)
+        # 2. and 3.
+        try:
+            self._check_seats(enclave, hub, request)
+        except RequestRefused:
+            # The leader may have seen a block that this node has not.
+            await self._look_again()
+            enclave, hub = self._ready(request.chain_id, request.hub)
+            self._check_seats(enclave, hub, request)
         # 4.
         result = await enclave.cosign(cosign_request(hub, request))
         for signed in result.signed:
             self._on_cosigned(peer, request.feed_ids, signed.observed_at)
         return result
+
+    def _check_seats(self, enclave: Enclave, hub: HubView, request: CosignRequest) -> None:
+        now = self._clock()
+        find_seated(hub.signers, enclave.signer, now=now)
+        check_observers(hub.signers, request.observations, now=now)
 
     def _ready(self, chain_id: int, hub_address: bytes) -> tuple[Enclave, HubView]:
         enclave, hub = self._enclave(), self._hub()

@@ -148,7 +148,15 @@ def fake_peer(seat: int, enclave: FakeEnclave, hub: HubView) -> FakePeer:
     """The node of a seat, as others see it."""
     certificate = Certificate(bytes([seat]), bytes([seat]) * 32, NOW)
     peer = Peer(operator_of(seat), f"https://node{seat}.example:8443", certificate)
+
+    async def look_again() -> None:
+        return
+
     responder = QuorumResponder(
-        enclave=lambda: enclave, hub=lambda: hub, clock=lambda: NOW, on_cosigned=lambda *_: None
+        enclave=lambda: enclave,
+        hub=lambda: hub,
+        clock=lambda: NOW,
+        look_again=look_again,
+        on_cosigned=lambda *_: None,
     )
     return FakePeer(peer, responder)

@@ -119,33 +119,75 @@ async def test_the_hub_says_what_it_wants() -> None:
     assert (hub.signatures, hub.vendors, hub.max_age_s, hub.is_live) == (3, 2, 60, True)
 
 
-async def test_the_seats_say_whose_signatures_the_hub_takes() -> None:
-    other, nobody = checksum_address("0x" + "22" * 20), (ZERO, 0, 0, 0)
-    entries = [(other, 9_000, 1, 3), nobody, nobody, (WHO, 8_000, 2, 1), nobody, nobody]
+OTHER, TABLE = checksum_address("0x" + "22" * 20), checksum_address("0x" + "77" * 20)
+
+
+def _row(signer: str, expires_at: int, vendor: int, tier: int) -> bytes:
+    kinds = bytes([vendor << 4 | tier])
+    return bytes.fromhex(signer[2:]) + expires_at.to_bytes(5, "big") + kinds
+
+
+def _seated_chain(*rows: bytes, table: str = TABLE) -> tuple[EvmChain, FakeRpc]:
+    """Two seats, one with a signer in its first position, one in its second."""
+    nobody = (ZERO, 0, 0, 0)
+    entries = [(OTHER, 9_000, 1, 3), nobody, nobody, (WHO, 8_000, 2, 1), nobody, nobody]
     chain, rpc = _chain(
-        hub_config=encode(["(uint8,uint8,uint8,uint32,uint32)"], [(3, 2, 3, 60, 5)]),
+        hub_table=encode(["address"], [table]),
         signers_seats=encode(
             ["(address,address,address,uint8,uint64)[]"],
-            [[(WHO, other, ZERO, 0, 7), (other, ZERO, WHO, 1, 7), (ZERO, ZERO, ZERO, 0, 0)]],
+            [[(WHO, OTHER, ZERO, 0, 7), (OTHER, ZERO, WHO, 1, 7), (ZERO, ZERO, ZERO, 0, 0)]],
         ),
         signers_entries=encode(["(address,uint64,uint8,uint8)[]"], [entries]),
     )
+    code = b"\x00" + b"".join(rows) + b"\xee" * 32
+    rpc.answers[("", "eth_getCode")] = "0x" + code.hex()
+    return chain, rpc
+
+
+NOBODY = bytes(26)
+
+
+async def test_the_seats_say_whose_signatures_the_hub_takes() -> None:
+    first, second = _row(OTHER, 9_000, 1, 3), _row(WHO, 8_000, 2, 1)
+    chain, _ = _seated_chain(first, NOBODY, NOBODY, second)
     seats = await chain.seats()
-    first = SeatedSigner(0, b"\x22" * 20, WHO, 9_000, 1, 3)
-    second = SeatedSigner(3, b"\x11" * 20, other, 8_000, 2, 1)
-    assert seats == Seats((WHO, other, None), (first, second))
+    assert seats.operators == (WHO, OTHER, None)
+    assert seats.signers == (
+        SeatedSigner(0, b"\x22" * 20, WHO, 9_000, 1, 3),
+        SeatedSigner(3, b"\x11" * 20, OTHER, 8_000, 2, 1),
+    )
     assert [one.seat for one in seats.signers] == [0, 1]
-    config = encode(["(uint8,uint8,uint8,uint32,uint32)"], [(3, 2, 2, 60, 5)])
-    rpc.answers[(HUB, "config")] = config
-    assert (await chain.seats()).signers == (second,)
+
+
+async def test_a_signer_that_the_hubs_table_does_not_hold_yet_does_not_count() -> None:
+    first, second = _row(OTHER, 9_000, 1, 3), _row(WHO, 8_000, 2, 1)
+    for rows in ((first,), (first, NOBODY, NOBODY, NOBODY), (first, NOBODY, second, NOBODY)):
+        chain, _ = _seated_chain(*rows)
+        assert [one.position for one in (await chain.seats()).signers] == [0]
+
+
+async def test_what_the_table_says_of_a_signer_counts() -> None:
+    chain, _ = _seated_chain(_row(OTHER, 7_000, 4, 2))
+    assert (await chain.seats()).signers == (SeatedSigner(0, b"\x22" * 20, WHO, 7_000, 4, 2),)
+
+
+async def test_before_the_first_table_nobody_counts() -> None:
+    chain, _ = _seated_chain(_row(OTHER, 9_000, 1, 3), table=ZERO)
+    assert (await chain.seats()).signers == ()
+
+
+async def test_a_table_is_read_once_and_another_one_anew() -> None:
+    chain, rpc = _seated_chain(_row(OTHER, 9_000, 1, 3))
+    await chain.seats()
+    rpc.answers[("", "eth_getCode")] = "0x"
+    assert len((await chain.seats()).signers) == 1
+    rpc.answers[(HUB, "table")] = encode(["address"], [WHO])
+    assert (await chain.seats()).signers == ()
 
 
 async def test_a_seat_that_came_between_two_answers_is_left_for_the_next_look() -> None:
-    chain, _ = _chain(
-        hub_config=encode(["(uint8,uint8,uint8,uint32,uint32)"], [(1, 1, 4, 60, 5)]),
-        signers_seats=encode(["(address,address,address,uint8,uint64)[]"], [[]]),
-        signers_entries=encode(["(address,uint64,uint8,uint8)[]"], [[(WHO, 9_000, 1, 1)] * 2]),
-    )
+    chain, rpc = _seated_chain(_row(OTHER, 9_000, 1, 3))
+    rpc.answers[(SIGNERS, "seats")] = encode(["(address,address,address,uint8,uint64)[]"], [[]])
     assert await chain.seats() == Seats((), ())
 
 

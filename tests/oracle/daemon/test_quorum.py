@@ -361,6 +361,36 @@ async def test_what_it_signs_for_another_is_noted_and_left_to_it(
         assert len(bench.sender.sent) == 1
 
 
+async def test_an_observer_that_is_not_known_is_looked_for_once_in_a_while(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with _bench(monkeypatch) as bench:
+        everyone = bench.chain.others
+        bench.node._view.seats = Seats(everyone.operators, everyone.signers[:1])
+        assert (await _cosign(bench, leader=1)).signed
+        asked: list[int] = []
+        seats = bench.chain.seats
+
+        async def counted() -> Seats:
+            asked.append(1)
+            return await seats()
+
+        bench.chain.seats = counted  # type: ignore[method-assign]  # counts
+        bench.chain.others = Seats(everyone.operators, everyone.signers[:1])
+        for bench.monotonic in (0.5, 1.0, 1.5):
+            bench.node._view.seats = bench.chain.others
+            with pytest.raises(RequestRefused, match="in no live seat"):
+                await _cosign(bench, leader=1)
+        assert asked == [1]
+
+        async def down() -> Any:
+            raise ChainError("no endpoint")
+
+        bench.chain.hub, bench.monotonic = down, 9.0  # type: ignore[method-assign]  # no chain
+        with pytest.raises(RequestRefused, match="in no live seat"):
+            await _cosign(bench, leader=1)
+
+
 async def test_between_two_enclaves_it_answers_that_it_is_not_ready(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -39,6 +39,8 @@ class Bench:
     enclaves: list[FakeEnclave]
     hub: HubView | None
     running: bool = True
+    fresh: HubView | None = None
+    looks: int = 0
     noted: list[tuple[str, tuple[bytes, ...], int]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -48,8 +50,14 @@ class Bench:
             enclave=lambda: self.enclaves[0] if self.running else None,
             hub=lambda: self.hub,
             clock=lambda: NOW,
+            look_again=self._look_again,
             on_cosigned=self._note,
         )
+
+    async def _look_again(self) -> None:
+        self.looks += 1
+        if self.fresh is not None:
+            self.hub = self.fresh
 
     def _note(self, peer: Peer, feed_ids: Sequence[bytes], observed_at: int) -> None:
         self.noted.append((peer.operator, tuple(feed_ids), observed_at))
@@ -110,6 +118,20 @@ async def test_an_observer_without_a_seat_is_refused_before_the_enclave_is_asked
     with pytest.raises(RequestRefused, match="is in no live seat of the hub"):
         await bench.responder.cosign(bench.peer, await bench.request(0, 1, 3))
     assert bench.enclaves[0].cosigned == []
+
+
+async def test_a_seat_that_the_leader_saw_first_is_found_at_a_second_look(bench: Bench) -> None:
+    bench.fresh = bench.hub
+    assert bench.hub is not None
+    bench.seats(signers=bench.hub.signers[:2])
+    result = await bench.responder.cosign(bench.peer, await bench.request(0, 1, 2))
+    assert len(result.signed) == 1
+    assert bench.looks == 1
+
+
+async def test_who_is_known_costs_no_second_look(bench: Bench) -> None:
+    await bench.responder.cosign(bench.peer, await bench.request(0, 1, 2))
+    assert bench.looks == 0
 
 
 async def test_two_observers_of_one_seat_are_refused(bench: Bench) -> None:
