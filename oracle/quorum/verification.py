@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from coincurve import PublicKey
 
@@ -106,7 +107,7 @@ def check_observation(
             f"observed {distance_s} s from this node, wanted at most {MAX_SKEW_S} s either way"
         )
     # 3.
-    root = list_root(hub.feed_list)
+    root = _root(hub.feed_list)
     if observation.list_root != root:
         raise RequestRefused("observed another list of feeds than the hub's")
     # 4.
@@ -151,7 +152,7 @@ def draft_report(hub: HubView, feed_ids: tuple[bytes, ...], checked: Sequence[Ch
     """
     indexes = [hub.feed_list.index(feed_id) for feed_id in feed_ids]
     combined = combine([one.content for one in checked], indexes, quorum=hub.signatures)
-    root, entries = list_root(hub.feed_list), pack_entries([*combined.rows.values()])
+    root, entries = _root(hub.feed_list), pack_entries([*combined.rows.values()])
     return Draft(
         feed_ids=feed_ids,
         observations=tuple(one.observation for one in checked),
@@ -246,6 +247,12 @@ def _seat_of(hub: HubView, signer: bytes, operator: str, now: float) -> SeatedSi
             f"signer 0x{signer.hex()} is in the seat of {seated.operator}, wanted {operator}"
         )
     return seated
+
+
+@lru_cache(maxsize=4)
+def _root(feed_list: tuple[bytes, ...]) -> bytes:
+    """`list_root`, which takes a hash for each feed: a hub's list rarely changes."""
+    return list_root(feed_list)
 
 
 def _domain(hub: HubView) -> bytes:
