@@ -120,6 +120,8 @@ class QuorumNode:
         self._enclave: QuorumEnclave | None = None
         self._task: asyncio.Task[None] | None = None
         self._asked_at = 0
+        self._said: dict[str, str] = {}
+        self._left_out: tuple[bytes, ...] = ()
         self._looked_at = -_LOOK_PAUSE_S
         #: What the problem that is shown stands in the way of.
         self._stuck: Due = {}
@@ -210,6 +212,7 @@ class QuorumNode:
             self._clients,
             clock=self._wall_clock,
             names=self._names(),
+            said=self._said,
             on_asked=self._asked,
             on_retry=self._retried,
         )
@@ -285,8 +288,9 @@ class QuorumNode:
             signers=[one.operator for one in collected.signers],
             rank=rank,
         )
-        if collected.left_out:
+        if collected.left_out and collected.left_out != self._left_out:
             log.warning("feeds_left_out", feeds=self._feed_names(collected.left_out))
+        self._left_out = collected.left_out
 
     def _names(self) -> Mapping[bytes, str]:
         return {feed.feed_id: feed.name for feed in self._state.feeds.values()}

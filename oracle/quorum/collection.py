@@ -116,6 +116,7 @@ class Collector:
         *,
         clock: Callable[[], float],
         names: Mapping[bytes, str],
+        said: dict[str, str],
         on_asked: Callable[[int], None],
         on_retry: Callable[[], None],
     ) -> None:
@@ -127,6 +128,8 @@ class Collector:
             peers: The others.
             clock: Seconds since the epoch.
             names: Feed id -> name, for lines that people read.
+            said: Node -> what it was last said to refuse; kept by the caller, so that the same is not
+                said again with each report.
             on_asked: Told the time of a report before anybody is asked to sign it.
             on_retry: Told when a report is asked for again.
         """
@@ -135,6 +138,7 @@ class Collector:
         self._peers = tuple(peers)
         self._clock = clock
         self._names = names
+        self._said = said
         self._on_asked = on_asked
         self._on_retry = on_retry
 
@@ -183,7 +187,7 @@ class Collector:
             # 3.
             draft = draft_report(hub, feeds, [one.checked for one in observed])
             self._on_asked(draft.observed_at)
-            answers = await self._cosign(hub, draft, observed)
+            answers = await self._cosign(hub, draft, observed, is_first=not left_out)
             # 4.
             chosen = _choose(hub, answers, nodes)
             refused = {feed_id for one in chosen for feed_id in answers.refused.get(one, ())}
@@ -231,7 +235,9 @@ class Collector:
                 found.append(_Observed(node, checked))
         return sorted(found, key=lambda one: one.checked.seated.position)
 
-    async def _cosign(self, hub: HubView, draft: Draft, observed: Sequence[_Observed]) -> _Answers:
+    async def _cosign(
+        self, hub: HubView, draft: Draft, observed: Sequence[_Observed], *, is_first: bool
+    ) -> _Answers:
         """Signatures and refusals of those who observed."""
         request = CosignRequest(hub.chain_id, hub.hub, draft.feed_ids, draft.observations)
         answers = _Answers()
@@ -245,6 +251,8 @@ class Collector:
                     self._note_refused(one.node, result.refused)
                 else:
                     answers.signatures[seated] = check_cosigned(draft, seated, result)
+                    if is_first:
+                        self._said.pop(one.node.name, None)
             except OracleError as error:
                 one.node.fail(error)
 
@@ -254,8 +262,10 @@ class Collector:
     def _note_refused(self, node: _Node, refused: Sequence[FeedFailure]) -> None:
         names = [self._names.get(one.feed_id, "0x" + one.feed_id.hex()) for one in refused]
         node.failure = f"refuses {', '.join(sorted(names))}"
-        why = plain_text(refused[0].message)
-        log.warning("feeds_refused", node=node.name, feeds=sorted(names), why=why)
+        if self._said.get(node.name) != node.failure:
+            self._said[node.name] = node.failure
+            why = plain_text(refused[0].message)
+            log.warning("feeds_refused", node=node.name, feeds=sorted(names), why=why)
 
     def _own(self) -> _Node:
         def observe(hub: HubView) -> Awaitable[wire.SignedObservation]:

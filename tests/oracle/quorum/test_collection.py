@@ -1,6 +1,7 @@
 """Bringing a report together: bad peers are left out and named, refusals are taken out once."""
 
 import asyncio
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
@@ -17,6 +18,7 @@ from oracle.quorum.messages import CosignRequest, ObserveRequest
 from oracle.quorum.peers import PeerClient, PeerFailed
 from oracle.quorum.responder import HubView
 from oracle.quorum.verification import recover_signer
+from oracle.telemetry.logging import configure_logging
 from tests.fakes.quorum import (
     CHAIN_ID,
     DOMAIN,
@@ -43,6 +45,7 @@ class Bench:
     peers: list[FakePeer]
     retries: list[int] = field(default_factory=list)
     asked: list[int] = field(default_factory=list)
+    said: dict[str, str] = field(default_factory=dict)
 
     async def collect(self, due: Mapping[bytes, int] = DUE, *, after: int = 0) -> Collected | None:
         collector = Collector(
@@ -51,6 +54,7 @@ class Bench:
             cast(list[PeerClient], self.peers),
             clock=lambda: NOW,
             names=NAMES,
+            said=self.said,
             on_asked=self.asked.append,
             on_retry=lambda: self.retries.append(1),
         )
@@ -278,6 +282,23 @@ async def test_what_a_needed_peer_refuses_is_left_out_of_a_second_try() -> None:
     first, second = bench.enclaves[1].cosigned
     assert first.observations == second.observations
     assert second.feed_ids == (FEEDS[0], FEEDS[2])
+
+
+async def test_the_same_refusal_is_said_once_until_the_node_signs_everything_again() -> None:
+    bench = _bench(3, m=3)
+    said = io.StringIO()
+    configure_logging(said, level="info", style="json")
+    for refuses, lines in (
+        ({FEEDS[1]}, 1),
+        ({FEEDS[1]}, 1),
+        ({FEEDS[0], FEEDS[1]}, 2),
+        (set(), 2),
+        ({FEEDS[1]}, 3),
+    ):
+        bench.enclaves[2].refuses = refuses
+        await bench.collected()
+        assert said.getvalue().count("feeds_refused") == lines
+    assert '"why": "too far"' in said.getvalue()
 
 
 async def test_the_own_enclave_may_refuse_like_any_other() -> None:
