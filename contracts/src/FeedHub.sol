@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {FeedRounds} from "./hub/FeedRounds.sol";
+import {FeedAliases} from "./hub/FeedAliases.sol";
 import {HubState} from "./hub/HubState.sol";
 import {HubConfig, IFeedHub} from "./interfaces/IFeedHub.sol";
 import {ISignerSet, SeatEntry} from "./interfaces/ISignerSet.sol";
@@ -18,7 +18,7 @@ import {Lanes} from "./types/Lane.sol";
 /// @title Feeds: reports of attested enclaves in, answers out; see `IFeedHub`
 /// @dev Compiled without the pipeline by way of Yul, which would try the functions' selectors one after
 ///      the other: with so many of them that costs reads and reports more than it saves.
-contract FeedHub is FeedRounds {
+contract FeedHub is FeedAliases {
     using HubTable for bytes;
     using ReportCodec for bytes;
     using RoundStore for uint256[512];

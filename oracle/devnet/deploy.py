@@ -182,7 +182,9 @@ def _feed(batch: _Batch, hub: bytes, canonical: bytes) -> FeedContracts:
     limits = (1, _MAX_ANSWER, _JUMP_BPS, _JUMP_LAPSE_S)
     listing = (definition.decimals, canonical, *limits, _HISTORY_ROUNDS)
     batch.govern("FeedHub", hub, "listFeed", listing)
-    facade = batch.create("AggregatorV3Facade", hub, identity, _READ_MAX_AGE_S, definition.name)
+    facade = batch.create(
+        "AggregatorV3Facade", hub, identity, bytes(32), _READ_MAX_AGE_S, definition.name
+    )
     consumer = batch.create("PriceConsumer", facade, _READ_MAX_AGE_S)
     return FeedContracts(identity, definition.name, definition.decimals, facade, consumer)
 

@@ -79,7 +79,18 @@ library Deploy {
         uint32 maxAge_s,
         string memory description
     ) internal returns (IAggregatorV3Facade) {
-        bytes memory arguments = abi.encode(hub, feedId, maxAge_s, description);
+        return facade(hub, feedId, 0, maxAge_s, description);
+    }
+
+    /// @dev Of one of the two: a feed or an alias.
+    function facade(
+        IFeedHub hub,
+        bytes32 feedId,
+        bytes32 aliasName,
+        uint32 maxAge_s,
+        string memory description
+    ) internal returns (IAggregatorV3Facade) {
+        bytes memory arguments = abi.encode(hub, feedId, aliasName, maxAge_s, description);
         return IAggregatorV3Facade(shipped("AggregatorV3Facade", arguments));
     }
 

@@ -180,6 +180,14 @@ contract ReadGasTest is FeedGasSetup {
         _recordRead("read facade, pinned", facade, _latestRoundData());
     }
 
+    /// @dev As above, by a name.
+    function test_latestRoundData_OnAnAlias() external {
+        bytes32 name = "ETH/USD";
+        _govern(hub, abi.encodeCall(IFeedHub.setAlias, (name, INDEX)));
+        address facade = address(Deploy.facade(hub, 0, name, 60, ""));
+        _recordRead("read facade, on an alias", facade, _latestRoundData());
+    }
+
     function _recordRead(string memory operation, address where, bytes memory call) private {
         (uint256 cold, uint256 warm) = probe.costs(where, call);
         _record(string.concat(operation, ", cold"), cold);

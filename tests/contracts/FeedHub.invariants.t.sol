@@ -32,6 +32,13 @@ contract FeedHubHandler is FeedHubSetup {
     mapping(uint16 index => uint32[] moments) private _moments;
     mapping(uint16 index => mapping(uint32 moment => bytes32 hash)) private _landedAs;
 
+    /// @dev What each name served last, and with which decimals first.
+    mapping(bytes32 name => uint256 moment) private _aliasMoment;
+    mapping(bytes32 name => uint256 decimalsPlusOne) private _aliasDecimals;
+
+    uint256 public aliasesGoneBack;
+    uint256 public aliasDecimalsChanged;
+    uint256 public aliasesMoved;
     uint256 public roundsGoneBack;
     uint256 public landedWhileCleared;
     uint256 public landedWhilePaused;
@@ -119,6 +126,19 @@ contract FeedHubHandler is FeedHubSetup {
         _noteOthers();
     }
 
+    /// @dev Governance points one of two names at a feed.
+    function point(uint256 which, uint256 index) external {
+        bytes memory call = abi.encodeCall(
+            IFeedHub.setAlias, (_name(which % 2), uint16(index % FEEDS))
+        );
+        vm.prank(GOVERNANCE);
+        try hub.propose(call) {} catch {}
+        try hub.execute(call) {
+            ++aliasesMoved;
+        } catch {}
+        _noteOthers();
+    }
+
     function list() external {
         if (_feeds == 12) return;
         _govern(hub, abi.encodeCall(IFeedHub.listFeed, (_listing(_feeds++))));
@@ -152,10 +172,12 @@ contract FeedHubHandler is FeedHubSetup {
         return _landedAs[index][moment];
     }
 
-    /// @dev Feeds 0 and 1 share a ring's slots; feed 2 keeps no history, its neighbour does.
+    /// @dev Feeds 0 and 1 share a ring's slots; feed 2 keeps no history, its neighbour does, and has other
+    ///      decimals.
     function _listing(uint256 i) internal pure override returns (FeedListing memory listing) {
         listing = super._listing(i);
         if (i < FEEDS) listing.historyRounds = [uint16(4), 3, 0, 2][i];
+        if (i == 3) listing.decimals = 6;
     }
 
     function theHub() external view returns (IFeedHub) {
@@ -195,6 +217,7 @@ contract FeedHubHandler is FeedHubSetup {
             _last[i] = round;
         }
         if (newer == 0) ++landedWithoutANewerRound;
+        _noteAliases();
     }
 
     function _noteSigners(uint64 mask) private {
@@ -208,8 +231,29 @@ contract FeedHubHandler is FeedHubSetup {
         if (mask & mask >> 1 & 0x5555555555555555 != 0) ++landedWithSeatTwice;
     }
 
+    /// @dev By name, the moment never goes back and the decimals are those that it began with.
+    function _noteAliases() private {
+        for (uint256 which = 0; which < 2; ++which) {
+            bytes32 name = _name(which);
+            try hub.readAlias(name) returns (Round memory round) {
+                if (round.observedAt < _aliasMoment[name]) ++aliasesGoneBack;
+                _aliasMoment[name] = round.observedAt;
+            } catch {}
+            try hub.aliasIndex(name) returns (uint16 index) {
+                uint256 decimals_ = uint256(hub.feedInfo(index).decimals) + 1;
+                if (_aliasDecimals[name] == 0) _aliasDecimals[name] = decimals_;
+                if (_aliasDecimals[name] != decimals_) ++aliasDecimalsChanged;
+            } catch {}
+        }
+    }
+
+    function _name(uint256 which) private pure returns (bytes32) {
+        return which == 0 ? bytes32("ETH/USD") : bytes32("LINK/USD");
+    }
+
     /// @dev After anything but a submission every round is what it was.
     function _noteOthers() private {
+        _noteAliases();
         for (uint16 i = 0; i < FEEDS; ++i) {
             if (keccak256(abi.encode(_round(i))) != keccak256(abi.encode(_last[i]))) {
                 ++roundsWrittenByOthers;
@@ -317,6 +361,14 @@ contract FeedHubInvariantsTest is FeedHubSetup {
         }
     }
 
+    function invariant_aliasNeverGoesBack() external view {
+        assertEq(handler.aliasesGoneBack(), 0, "an older round by the same name");
+    }
+
+    function invariant_aliasKeepsItsDecimals() external view {
+        assertEq(handler.aliasDecimalsChanged(), 0, "other decimals by the same name");
+    }
+
     function invariant_clearedHubAcceptsNothing() external view {
         assertEq(handler.landedWhileCleared(), 0, "landed while cleared");
     }
@@ -369,5 +421,8 @@ contract FeedHubInvariantsTest is FeedHubSetup {
         assertEq(handler.landed(), 1, "landed");
         handler.submitAgain(0);
         assertEq(handler.landed(), 1, "once");
+        handler.point(0, 0);
+        handler.point(0, 1);
+        assertEq(handler.aliasesMoved(), 2, "aliases");
     }
 }

@@ -16,19 +16,37 @@ contract AggregatorV3Facade is IAggregatorV3Facade {
     uint256 private constant FOR_EVER_S = 1 << 64;
 
     IFeedHub private immutable _hub;
-    bytes32 private immutable _feedId;
-    uint16 private immutable _index;
+    /// @dev Zero if it follows an alias; and the other way round.
+    bytes32 private immutable _pinnedId;
+    bytes32 private immutable _aliasName;
+    /// @dev What to call, and with what: one way to read for both kinds of facade.
+    bytes4 private immutable _selector;
+    bytes32 private immutable _argument;
     uint8 private immutable _decimals;
     /// @dev `maxAge_s`, or `FOR_EVER_S` if that is 0: one question less for every reader.
     uint256 private immutable _lifetime_s;
 
     string private _description;
 
-    constructor(IFeedHub hub_, bytes32 feedId_, uint32 maxAge_s_, string memory description_) {
+    constructor(
+        IFeedHub hub_,
+        bytes32 pinnedId_,
+        bytes32 aliasName_,
+        uint32 maxAge_s_,
+        string memory description_
+    ) {
+        bool isPinned = pinnedId_ != 0;
+        require(
+            isPinned == (aliasName_ == 0), AggregatorV3Facade_FeedOrAlias(pinnedId_, aliasName_)
+        );
         _hub = hub_;
-        _feedId = feedId_;
-        _index = hub_.feedIndex(feedId_);
-        _decimals = hub_.feedInfo(_index).decimals;
+        _pinnedId = pinnedId_;
+        _aliasName = aliasName_;
+        uint16 index = isPinned ? hub_.feedIndex(pinnedId_) : hub_.aliasIndex(aliasName_);
+        _selector = isPinned ? IFeedHub.read.selector : IFeedHub.readAlias.selector;
+        _argument = isPinned ? bytes32(uint256(index)) : aliasName_;
+        // An alias never moves to a feed of other decimals.
+        _decimals = hub_.feedInfo(index).decimals;
         _lifetime_s = maxAge_s_ == 0 ? FOR_EVER_S : maxAge_s_;
         _description = description_;
     }
@@ -46,7 +64,7 @@ contract AggregatorV3Facade is IAggregatorV3Facade {
         )
     {
         // As `_latest`, without the call of it: this one is read the most.
-        (answer, updatedAt) = HubReader.read(_hub, _index);
+        (answer, updatedAt) = HubReader.read(_hub, _selector, _argument);
         if (Age.isOver(updatedAt, _lifetime_s)) _refuse(updatedAt);
         return RoundReturn.aggregatorRound(answer, updatedAt);
     }
@@ -116,7 +134,12 @@ contract AggregatorV3Facade is IAggregatorV3Facade {
 
     /// @inheritdoc IAggregatorV3Facade
     function feedId() external view returns (bytes32) {
-        return _feedId;
+        return _aliasName == 0 ? _pinnedId : _hub.feedInfo(_index()).feedId;
+    }
+
+    /// @inheritdoc IAggregatorV3Facade
+    function aliasName() external view returns (bytes32) {
+        return _aliasName;
     }
 
     /// @inheritdoc IAggregatorV3Facade
@@ -126,8 +149,13 @@ contract AggregatorV3Facade is IAggregatorV3Facade {
     }
 
     function _latest() private view returns (int256 answer, uint256 observedAt) {
-        (answer, observedAt) = HubReader.read(_hub, _index);
+        (answer, observedAt) = HubReader.read(_hub, _selector, _argument);
         if (Age.isOver(observedAt, _lifetime_s)) _refuse(observedAt);
+    }
+
+    /// @dev Of the feed that is served now.
+    function _index() private view returns (uint16) {
+        return _aliasName == 0 ? _hub.feedIndex(_pinnedId) : _hub.aliasIndex(_aliasName);
     }
 
     function _refuse(uint256 observedAt) private view {
@@ -139,6 +167,6 @@ contract AggregatorV3Facade is IAggregatorV3Facade {
         if (roundId == observedAt) return (answer, observedAt);
         require(roundId < observedAt, AggregatorV3Facade_UnknownRound(roundId, observedAt));
         // forge-lint: disable-next-line(unsafe-typecast) less than a moment, which has 32 bits
-        return (_hub.roundAt(_index, uint32(roundId)).answer, roundId);
+        return (_hub.roundAt(_index(), uint32(roundId)).answer, roundId);
     }
 }

@@ -109,7 +109,7 @@ abstract contract FeedList is HubState {
     }
 
     /// @inheritdoc IFeedHub
-    function feedInfo(uint16 index) external view returns (FeedInfo memory) {
+    function feedInfo(uint16 index) public view returns (FeedInfo memory) {
         Feed storage feed = _feed(index);
         return FeedInfo({
             feedId: feed.feedId,

@@ -95,7 +95,7 @@ abstract contract FeedRounds is FeedList {
     }
 
     /// @dev The lane of a feed that had to be looked at, if it may be read after all.
-    function _inspected(uint16 index, Lane lane) private view returns (Lane) {
+    function _inspected(uint16 index, Lane lane) internal view returns (Lane) {
         _requireReadable(index, lane);
         return lane.withWatched(false);
     }

@@ -17,6 +17,8 @@ import {IFeedHub} from "./IFeedHub.sol";
 ///      does not keep: without a history, any. That holds for all functions that return a round, an answer, a
 ///      timestamp or a round id.
 interface IAggregatorV3Facade is AggregatorV3Interface, AggregatorInterface {
+    /// @notice A facade serves either a feed or whatever feed an alias points at: one of the two is zero.
+    error AggregatorV3Facade_FeedOrAlias(bytes32 feedId, bytes32 aliasName);
     /// @notice The latest round is older than this facade serves.
     error AggregatorV3Facade_Stale(uint256 updatedAt, uint256 wanted_at);
     /// @notice There is no such round: it would come after the latest.
@@ -25,8 +27,14 @@ interface IAggregatorV3Facade is AggregatorV3Interface, AggregatorInterface {
     /// @notice The hub that the answers come from.
     function hub() external view returns (IFeedHub);
 
-    /// @notice The feed, fixed at construction: another definition would be another facade.
+    /// @notice The feed: fixed at construction, so that another definition would be another facade, or the one
+    ///         that the alias points at now.
     function feedId() external view returns (bytes32);
+
+    /// @notice The name that this facade follows; zero if it is pinned to a feed. `decimals` stay as they are
+    ///         and round ids never go back when governance moves it; rounds before the latest are those of the
+    ///         feed that it points at now.
+    function aliasName() external view returns (bytes32);
 
     /// @notice Age, in seconds, beyond which reading reverts; 0 leaves staleness to the consumer.
     function maxAge_s() external view returns (uint32);

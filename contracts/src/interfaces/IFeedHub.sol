@@ -108,6 +108,17 @@ interface IFeedHub is IGoverned {
     /// @notice The index is not listed.
     error FeedHub_UnlistedFeed(uint256 seen, uint256 wanted);
 
+    /// @notice An alias is not 32 zero bytes.
+    error FeedHub_EmptyAlias();
+    /// @notice No feed goes by this name.
+    error FeedHub_UnknownAlias(bytes32 name);
+    /// @notice The alias points at this feed already.
+    error FeedHub_AliasUnchanged(bytes32 name, uint16 index);
+    /// @notice The feed's answers have other decimals than those of the feed that the alias points at.
+    error FeedHub_AliasDecimals(uint256 seen, uint256 wanted);
+    /// @notice The feed's stored round is older than that of the feed that the alias points at.
+    error FeedHub_AliasOlder(uint256 seen_at, uint256 wanted_at);
+
     /// @notice The table in force is what a rebuild would make.
     error FeedHub_NothingToRebuild();
     /// @notice The signer set would not stop this hub on a revocation: `addHub` first.
@@ -181,6 +192,11 @@ interface IFeedHub is IGoverned {
     event FeedLimitsChanged(
         uint16 indexed index, int64 minAnswer, int64 maxAnswer, uint16 jumpBps, uint32 jumpLapse_s
     );
+    /// @notice A name points at a feed from now on.
+    /// @param formerFeedId Where it pointed before; zero if it is new.
+    event AliasSet(
+        bytes32 indexed name, bytes32 indexed feedId, uint16 indexed index, bytes32 formerFeedId
+    );
     /// @notice When a report is good enough was set.
     event ConfigChanged(HubConfig config);
     /// @notice A table came into force. Its code holds the signers, the feeds' limits and `listRoot`.
@@ -235,6 +251,12 @@ interface IFeedHub is IGoverned {
         uint32 jumpLapse_s
     ) external;
 
+    /// @notice Point a name at a feed. Through `execute` only.
+    /// @dev An alias, once set, moves only to a feed of equal decimals whose stored round is not older; it is
+    ///      never taken away. What is checked is the state when the proposal is executed.
+    /// @param name Not zero; by custom the pair in ASCII, as "ETH/USD", padded with zeros behind.
+    function setAlias(bytes32 name, uint16 index) external;
+
     /// @notice Change when a report is good enough, and stop until a rebuild. Through `execute` only.
     function setConfig(HubConfig calldata config_) external;
 
@@ -257,6 +279,14 @@ interface IFeedHub is IGoverned {
     /// @dev Does NOT bound its age. Reverts if the feed is unlisted, never written or paused, or if the round
     ///      is outside the feed's bounds as they are now.
     function read(uint16 index) external view returns (Round memory);
+
+    /// @notice The last accepted round of the feed that a name points at.
+    /// @dev Reverts if there is no such name, and as `read` does. Whoever reads by a name trusts governance to
+    ///      point it at a feed of the same thing, with the delay to leave.
+    function readAlias(bytes32 name) external view returns (Round memory);
+
+    /// @notice The index of the feed that a name points at; reverts if there is no such name.
+    function aliasIndex(bytes32 name) external view returns (uint16);
 
     /// @notice The round of a feed whose id is `observedAt`: the latest, or one of those before it that the
     ///         feed was listed to keep.

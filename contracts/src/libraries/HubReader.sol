@@ -6,21 +6,22 @@ import {HubWord} from "../types/HubWord.sol";
 
 /// @title The two fields of a round that aggregators serve, without the cost of the others
 library HubReader {
-    /// @notice Answer and moment of a feed's latest round: `IFeedHub.read`, less three fields.
+    /// @notice Answer and moment of a feed's latest round: `IFeedHub.read` or `readAlias`, less three fields.
     /// @dev Passes a revert of the hub on. Does NOT bound the round's age. Takes the words as they are:
     ///      `hub` must be a hub, which whoever deploys a reader decides.
+    /// @param selector Of one of the two functions.
+    /// @param argument Its argument: an index or a name.
     /// @return answer In the feed's decimals.
     /// @return observedAt Seconds since the epoch.
-    function read(IFeedHub hub, uint16 index)
+    function read(IFeedHub hub, bytes4 selector, bytes32 argument)
         internal
         view
         returns (int256 answer, uint256 observedAt)
     {
-        bytes4 selector = IFeedHub.read.selector;
         assembly ("memory-safe") {
             // Scratch space takes the call's 36 bytes, and after it the answer's first 64.
             mstore(0, selector)
-            mstore(4, index)
+            mstore(4, argument)
             let isDone := staticcall(gas(), hub, 0, 36, 0, 64)
             if iszero(and(isDone, gt(returndatasize(), 63))) {
                 let reason := mload(64)

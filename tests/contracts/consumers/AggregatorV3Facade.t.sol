@@ -50,6 +50,71 @@ contract AggregatorV3FacadeTest is FeedHubSetup {
         _facade(60);
     }
 
+    function test_constructor_RevertWhen_AliasIsUnknown() external {
+        vm.expectRevert(
+            abi.encodeWithSelector(IFeedHub.FeedHub_UnknownAlias.selector, bytes32("LINK/USD"))
+        );
+        _following("LINK/USD");
+    }
+
+    function test_constructor_RevertWhen_NeitherOrBothOfFeedAndAlias() external {
+        bytes32[2][2] memory bad = [[bytes32(0), 0], [id, bytes32("LINK/USD")]];
+        for (uint256 i = 0; i < bad.length; ++i) {
+            vm.expectRevert(
+                abi.encodeWithSelector(
+                    IAggregatorV3Facade.AggregatorV3Facade_FeedOrAlias.selector,
+                    bad[i][0],
+                    bad[i][1]
+                )
+            );
+            this.deployFacade(bad[i][0], bad[i][1]);
+        }
+    }
+
+    /// @dev A call of its own, for `expectRevert`.
+    function deployFacade(bytes32 pinnedId, bytes32 aliasName) external {
+        Deploy.facade(hub, pinnedId, aliasName, 60, "");
+    }
+
+    function test_everyGetter_FollowsAnAlias() external {
+        bytes32[] memory ids = hub.feedIds();
+        hub.submit(_report(START - 2, _one(1, PRICE), 1));
+        _govern(hub, abi.encodeCall(IFeedHub.setAlias, ("LINK/USD", 1)));
+        facade = _following("LINK/USD");
+        assertEq(facade.aliasName(), "LINK/USD", "name");
+        assertEq(facade.feedId(), ids[1], "feed");
+        assertEq(facade.decimals(), 8, "decimals");
+        _assertRound(START - 2, START - 2);
+        hub.submit(_report(START - 1, _one(2, PRICE), 1));
+        _govern(hub, abi.encodeCall(IFeedHub.setAlias, ("LINK/USD", 2)));
+        assertEq(facade.feedId(), ids[2], "moved");
+        _assertRound(START - 1, START - 1);
+        // The round of the feed before is not one of this feed.
+        vm.expectRevert(
+            abi.encodeWithSelector(IFeedHub.FeedHub_UnknownRound.selector, 2, START - 2, START - 1)
+        );
+        facade.getRoundData(uint80(START - 2));
+        vm.warp(START + 60);
+        _assertEveryGetterReverts(
+            abi.encodeWithSelector(
+                IAggregatorV3Facade.AggregatorV3Facade_Stale.selector, START - 1, START
+            )
+        );
+    }
+
+    function test_everyGetter_StaysPinnedWhenAnAliasMoves() external {
+        hub.submit(_report(START, _one(2, PRICE), 1));
+        _govern(hub, abi.encodeCall(IFeedHub.setAlias, ("LINK/USD", 2)));
+        hub.submit(_report(START, _one(1, PRICE + 1), 1));
+        _govern(hub, abi.encodeCall(IFeedHub.setAlias, ("LINK/USD", 1)));
+        assertEq(facade.aliasName(), 0, "no name");
+        _assertRound(START, START);
+    }
+
+    function _following(bytes32 name) private returns (IAggregatorV3Facade) {
+        return Deploy.facade(hub, 0, name, 60, "LINK / USD");
+    }
+
     function test_latestRoundData_IsTheHubsRound() external {
         hub.submit(_report(START - 7, _one(2, PRICE), 1));
         _assertRound(START - 7, START - 7);

@@ -12,7 +12,7 @@ contract HubReaderTest is Test {
 
     /// @dev A call of its own, for `expectRevert`.
     function read(uint16 index) external view returns (int256, uint256) {
-        return HubReader.read(HUB, index);
+        return HubReader.read(HUB, IFeedHub.read.selector, bytes32(uint256(index)));
     }
 
     /// @dev The same for the word.
@@ -28,7 +28,7 @@ contract HubReaderTest is Test {
     ) external {
         Round memory round = Round(answer, observedAt, 12, 5, flags);
         vm.mockCall(address(HUB), abi.encodeCall(IFeedHub.read, (index)), abi.encode(round));
-        (int256 seen, uint256 seen_at) = HubReader.read(HUB, index);
+        (int256 seen, uint256 seen_at) = HubReader.read(HUB, IFeedHub.read.selector, bytes32(uint256(index)));
         assertEq(seen, answer, "answer");
         assertEq(seen_at, observedAt, "observedAt");
     }
@@ -37,7 +37,7 @@ contract HubReaderTest is Test {
         Round memory round = Round(42, 7, 12, 5, 0x80);
         vm.mockCall(address(HUB), abi.encodeCall(IFeedHub.read, (9)), abi.encode(round));
         bytes memory before = hex"01020304";
-        HubReader.read(HUB, 9);
+        HubReader.read(HUB, IFeedHub.read.selector, bytes32(uint256(9)));
         bytes memory later = hex"05060708";
         assertEq(before, hex"01020304", "before");
         assertEq(later, hex"05060708", "later");
