@@ -128,8 +128,8 @@ class Collector:
             peers: The others.
             clock: Seconds since the epoch.
             names: Feed id -> name, for lines that people read.
-            said: Node -> what it was last said to refuse; kept by the caller, so that the same is not
-                said again with each report.
+            said: Node -> what it was last said to refuse; the caller keeps it, so that the same
+                is not said again with each report.
             on_asked: Told the time of a report before anybody is asked to sign it.
             on_retry: Told when a report is asked for again.
         """
