@@ -350,11 +350,10 @@ def _listen(path: Path) -> socket.socket:
     """Bind a unix socket that only this user can reach; a stale one is replaced."""
     path.unlink(missing_ok=True)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    before = os.umask(0o177)
-    try:
-        listener.bind(str(path))
-    finally:
-        os.umask(before)
+    # What Linux gives the file in `bind`. A umask would hold for all threads, and for the
+    # directories that they make meanwhile.
+    os.fchmod(listener.fileno(), 0o600)
+    listener.bind(str(path))
     listener.listen(512)
     listener.setblocking(False)
     return listener

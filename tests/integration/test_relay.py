@@ -1,6 +1,7 @@
 """The relay on real sockets: what passes, what is refused, what is bounded."""
 
 import asyncio
+import os
 import stat
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
@@ -102,6 +103,21 @@ async def test_the_socket_is_only_for_this_user_and_is_removed(path: Path) -> No
     async with EgressProxy(path, set()):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert not path.exists()
+
+
+@pytest.mark.parametrize("mask", [0, 0o022, 0o077])
+async def test_its_socket_is_private_whatever_the_umask_which_it_leaves_alone(
+    path: Path, monkeypatch: pytest.MonkeyPatch, mask: int
+) -> None:
+    before = os.umask(mask)
+    try:
+        # Another thread may make directories meanwhile.
+        monkeypatch.setattr("os.umask", lambda _: pytest.fail("the umask is the whole process's"))
+        async with EgressProxy(path, {(HOST, 443)}, {}):
+            assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    finally:
+        monkeypatch.undo()
+        os.umask(before)
 
 
 async def test_a_stale_socket_of_a_killed_daemon_is_replaced(path: Path) -> None:
