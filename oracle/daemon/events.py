@@ -82,5 +82,20 @@ class ReportRefused:
     reason: str
 
 
-Event = RoundMade | SignerReady | EnclaveEnded | ReportPlanned | ReportLanded | ReportRefused
+@dataclass(frozen=True, slots=True)
+class ReportOvertaken:
+    """Nothing of a report was stored, because the hub has all of it already, or newer."""
+
+    report: Report
+
+
+Event = (
+    RoundMade
+    | SignerReady
+    | EnclaveEnded
+    | ReportPlanned
+    | ReportLanded
+    | ReportRefused
+    | ReportOvertaken
+)
 Observer = Callable[[Event], None]

@@ -268,6 +268,8 @@ class Daemon:
             target=self._target,
             observer=self._observer,
             recheck=self._look_again,
+            # What another node sent just before is in the block to come, or the one after.
+            settle_s=0.0 if parts.membership is None else 2 * self._config.chain.block_s,
         )
 
     def _look_again(self) -> None:

@@ -11,7 +11,7 @@ from enclave.domain.errors import ChainError
 from enclave.domain.report import SignedReport, encode_report
 from oracle.chain.base import CallReverted, Chain, Receipt, Submitter
 from oracle.daemon.chain_view import ChainView
-from oracle.daemon.events import Observer, ReportLanded, ReportRefused
+from oracle.daemon.events import Observer, ReportLanded, ReportOvertaken, ReportRefused
 from oracle.daemon.problems import Problems
 from oracle.scheduler import Landed
 from oracle.telemetry.state import NodeState
@@ -19,6 +19,8 @@ from oracle.telemetry.state import NodeState
 log = structlog.get_logger(__name__)
 
 NOTHING_LANDED = "FeedHub_NothingLanded"
+#: Looks at the chain while another node's report may be in the block to come.
+_LOOKS = 4
 _BACK_OFF_S = 1.0
 _BACK_OFF_MAX_S = 30.0
 
@@ -63,8 +65,22 @@ class Submission:
         target: Target,
         observer: Observer,
         recheck: Callable[[], None],
+        settle_s: float = 0.0,
     ) -> None:
-        """Set up; `recheck` has the registration looked at again after a refusal."""
+        """Set up.
+
+        Args:
+            chain: Whose calls are sent.
+            submitter: Sends them.
+            journal: Keeps reports.
+            view: Told of what landed.
+            state: Written.
+            problems: Written.
+            target: Where reports go.
+            observer: Told what became of them.
+            recheck: Has the registration looked at again after a refusal.
+            settle_s: How long what another node sent may need until it shows on the chain.
+        """
         self._chain = chain
         self._submitter = submitter
         self._journal = journal
@@ -74,6 +90,7 @@ class Submission:
         self._target = target
         self._observer = observer
         self._recheck = recheck
+        self._settle_s = settle_s
         self._task: asyncio.Task[None] | None = None
         self._pause_s = _BACK_OFF_S
         self._not_before = 0.0
@@ -106,7 +123,7 @@ class Submission:
             indexes = set(self._chain.landed(receipt))
         except ChainError as error:
             if await self._is_overtaken(signed, feed_ids, error):
-                self._overtaken(signed, error)
+                self._overtaken(signed)
             else:
                 self._refused(signed, error)
             return
@@ -144,22 +161,34 @@ class Submission:
     async def _is_overtaken(
         self, signed: SignedReport, feed_ids: Sequence[bytes], error: ChainError
     ) -> bool:
-        """Whether nothing landed because the hub has it all already, or newer: nothing is lost."""
+        """Whether nothing landed because the hub has it all already, or newer: nothing is lost.
+
+        An estimate speaks of the next block: what overtook may not be in the latest one yet.
+        """
         if not isinstance(error, CallReverted) or error.name != NOTHING_LANDED:
             return False
+        for _ in range(_LOOKS):
+            if await self._is_there(signed.report.observed_at, feed_ids):
+                return True
+            if not self._settle_s:
+                return False
+            await asyncio.sleep(self._settle_s / _LOOKS)
+        return await self._is_there(signed.report.observed_at, feed_ids)
+
+    async def _is_there(self, observed_at: int, feed_ids: Sequence[bytes]) -> bool:
+        """Whether the hub has a round of this time or later for each feed."""
         try:
             await self._view.refresh()
         except ChainError:
             return False
         landed = [self._view.landed.get(feed_id) for feed_id in feed_ids]
-        observed_at = signed.report.observed_at
         return all(one is not None and one.observed_at >= observed_at for one in landed)
 
-    def _overtaken(self, signed: SignedReport, error: ChainError) -> None:
+    def _overtaken(self, signed: SignedReport) -> None:
         self._state.reports_overtaken += 1
         self._problems.clear("submit")
         log.info("report_overtaken", observed_at=signed.report.observed_at)
-        self._observer(ReportRefused(signed.report, f"another report was quicker: {error}"))
+        self._observer(ReportOvertaken(signed.report))
 
     def _refused(self, signed: SignedReport, error: ChainError) -> None:
         self._state.reports_refused += 1

@@ -15,7 +15,14 @@ from enclave.domain.report import Entry, decode_report, encode_entries, list_roo
 from oracle.chain.base import CallReverted, HubNews, Round, Seats, SignerStatus
 from oracle.chain.rpc import RpcRefused
 from oracle.daemon.chain_view import ChainView
-from oracle.daemon.events import Event, ReportLanded, ReportPlanned, ReportRefused, RoundMade
+from oracle.daemon.events import (
+    Event,
+    ReportLanded,
+    ReportOvertaken,
+    ReportPlanned,
+    ReportRefused,
+    RoundMade,
+)
 from oracle.daemon.problems import Problems
 from oracle.daemon.rounds import RoundLoop, every_answer
 from oracle.daemon.submission import Submission, Target
@@ -121,6 +128,7 @@ async def _bench(
     listed: Sequence[bytes] = IDS,
     is_dry_run: bool = False,
     standing: Standing | None = STANDING,
+    settle_s: float = 0.0,
 ) -> AsyncIterator[Bench]:
     chain = FakeChain(feeds=tuple(listed))
     state = NodeState(started_at=0, is_dry_run=is_dry_run)
@@ -144,6 +152,7 @@ async def _bench(
             target=Target(31_337, HUB),
             observer=events.append,
             recheck=lambda: rechecks.append(1),
+            settle_s=settle_s,
         )
     async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
 
@@ -352,10 +361,36 @@ async def test_a_report_that_another_one_overtook_is_no_failure() -> None:
         assert bench.state.problems == {}
         assert (bench.state.reports_refused, bench.state.reports_overtaken) == (0, 1)
         assert bench.rechecks == []
-        [refused] = bench.of(ReportRefused)
-        assert refused.reason.startswith("another report was quicker: ")
+        assert len(bench.of(ReportOvertaken)) == 1
+        assert bench.of(ReportRefused) == []
         await bench.round()
         assert len(bench.of(ReportLanded)) == 1
+
+
+async def test_a_report_that_one_in_the_block_to_come_overtook_is_no_failure() -> None:
+    async with _bench(settle_s=0.004) as bench:
+        bench.submitter.refusals["submit"] = [NOTHING]
+        looks = []
+        hub = bench.chain.hub
+
+        async def hub_of_the_latest_block() -> Any:
+            looks.append(1)
+            if len(looks) == 3:
+                _land(bench, bench.client.now)
+            return await hub()
+
+        bench.chain.hub = hub_of_the_latest_block  # type: ignore[method-assign]  # time passes
+        await bench.round()
+        assert (bench.state.reports_refused, bench.state.reports_overtaken) == (0, 1)
+        assert bench.state.problems == {}
+
+
+async def test_a_report_of_which_nothing_shows_in_time_is_refused() -> None:
+    async with _bench(settle_s=0.004) as bench:
+        bench.submitter.refusals["submit"] = [NOTHING]
+        await bench.round()
+        assert (bench.state.reports_refused, bench.state.reports_overtaken) == (1, 0)
+        assert bench.state.problems["submit"] == str(NOTHING)
 
 
 async def test_a_report_of_which_nothing_landed_and_nothing_newer_is_there_is_refused() -> None:
