@@ -19,6 +19,8 @@ _MAX_REF_BLOCKS = 8_191
 _HUB_MAX_AGE_S = 60
 _HUB_SKEW_S = 15
 _TIER_DEV = 4
+#: SGX and TDX are one vendor's, so that emulated silicon plays one alone.
+_VENDORS = 1
 _MAX_ANSWER = 2**63 - 1
 _JUMP_BPS = 5_000
 _JUMP_LAPSE_S = 3_600
@@ -34,22 +36,22 @@ class Plan:
 
     Attributes:
         definitions: Canonical feed definitions in the order of their index.
-        operator: Address that gets the only seat, 20 bytes.
-        image_id: The enclave image to approve, 32 bytes; `None` approves none.
-        tee: Platform of that image.
-        build_digest: What the approval states as the build's digest, 32 bytes.
+        operators: Addresses that get a seat each, in the order of the seats, 20 bytes.
+        images: The enclave image to approve for each platform, 32 bytes.
+        build_digest: What the approvals state as the build's digest, 32 bytes.
         anchor: Constructor arguments of the verifier: the vendor's root and quoting enclaves.
         reseat_interval_s: Least time between two changes of a seat.
-        operator_wei: What the operator holds at first.
+        quorum: Seats that must sign a report.
+        operator_wei: What each operator holds at first.
     """
 
     definitions: tuple[bytes, ...]
-    operator: bytes
-    image_id: bytes | None
-    tee: TeeKind
+    operators: tuple[bytes, ...]
+    images: Mapping[TeeKind, bytes]
     build_digest: bytes
     anchor: tuple[Any, Any]
     reseat_interval_s: int
+    quorum: int = 1
     operator_wei: int = 10 * 10**18
 
 
@@ -78,13 +80,13 @@ class Deployment:
 
     Attributes:
         governance: The deployer; it governs everything here.
-        operator: Has the only seat.
+        operators: By number of their seat.
         contracts: Contract name -> address, for those that exist once.
         feeds: By index in the hub.
     """
 
     governance: bytes
-    operator: bytes
+    operators: tuple[bytes, ...]
     contracts: Mapping[str, bytes]
     feeds: tuple[FeedContracts, ...]
 
@@ -130,16 +132,17 @@ async def deploy(chain: Anvil, plan: Plan) -> Deployment:
     contracts = _contracts(batch, plan)
     _policies(batch, contracts, plan)
     feeds = tuple(_feed(batch, contracts["FeedHub"], canonical) for canonical in plan.definitions)
-    await chain.call("anvil_setBalance", _hex(plan.operator), hex(plan.operator_wei))
+    for operator in plan.operators:
+        await chain.call("anvil_setBalance", _hex(operator), hex(plan.operator_wei))
     await _mine(chain, batch)
-    return Deployment(sender, plan.operator, contracts, feeds)
+    return Deployment(sender, plan.operators, contracts, feeds)
 
 
 def _contracts(batch: _Batch, plan: Plan) -> dict[str, bytes]:
     roles = (batch.sender, batch.sender, 0)
     order = ("ImagePolicy", "AttestationRegistry", "SignerSet", "FeedHub", "DcapVerifier")
     at = {name: created_address(batch.sender, nonce) for nonce, name in enumerate(order)}
-    config = (1, 1, _TIER_DEV, _HUB_MAX_AGE_S, _HUB_SKEW_S)
+    config = (plan.quorum, _VENDORS, _TIER_DEV, _HUB_MAX_AGE_S, _HUB_SKEW_S)
     arguments: dict[str, tuple[Any, ...]] = {
         "ImagePolicy": (*roles, at["SignerSet"]),
         "AttestationRegistry": (*roles, at["ImagePolicy"], at["SignerSet"], _MAX_REF_BLOCKS),
@@ -162,12 +165,13 @@ def _policies(batch: _Batch, at: Mapping[str, bytes], plan: Plan) -> None:
         "AttestationRegistry", at["AttestationRegistry"], "addVerifier", at["DcapVerifier"]
     )
     batch.govern("SignerSet", at["SignerSet"], "addHub", at["FeedHub"])
-    batch.govern("SignerSet", at["SignerSet"], "addSeat", plan.operator)
-    if plan.image_id is not None:
+    for operator in plan.operators:
+        batch.govern("SignerSet", at["SignerSet"], "addSeat", operator)
+    for tee, image_id in plan.images.items():
         source = "local working copy"
         approval = (
-            plan.image_id,
-            int(plan.tee),
+            image_id,
+            int(tee),
             _REGISTRATION_S,
             source,
             plan.build_digest[:20],

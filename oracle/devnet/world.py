@@ -1,30 +1,29 @@
-"""A whole world on one machine: chain, emulated silicon, contracts, and a node's configuration."""
+"""A whole world on one machine: chain, emulated silicon, contracts, the nodes' configurations."""
 
 import asyncio
 import contextlib
 import json
-import secrets
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from eth_account import Account
-
+from enclave.domain.errors import ConfigError
 from enclave.domain.evidence import TeeKind
 from enclave.domain.report import keccak256
 from oracle.config import Config, load_config
 from oracle.devnet.anvil import CHAIN_ID, DEFAULT_ANVIL, Anvil, anvil
 from oracle.devnet.deploy import Deployment, Plan, deploy
+from oracle.devnet.operators import Operator, make_operators
+from oracle.devnet.ports import reserved_ports
 from oracle.devnet.silicon.vendor import VendorConstants, measure_enclave, predict_image_id
 from oracle.devnet.silicon_process import silicon
 
 ENCLAVE: Final = Path(__file__).resolve().parents[2] / "enclave"
 _HTTPS: Final = 443
-_PRIVATE: Final = 0o600
-#: Key derivation work of the throw-away keystore; a real one takes far more.
-_KDF_ROUNDS: Final = 2
+#: Seats that a hub's table can hold.
+MAX_NODES: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +46,14 @@ class WorldOptions:
     Attributes:
         tee: Platform that the silicon plays.
         definitions: Canonical feed definitions in the order of their index in the hub.
-        settings: Sections of the node's configuration that differ from the world's own.
+        settings: Sections of the nodes' configuration that differ from the world's own.
         block_time_s: Seconds between blocks; `None` mines each transaction at once.
         anvil: The native program.
         approve_image: Whether governance has approved the enclave's image.
-        operator_wei: What the account that pays gas holds at first.
+        operator_wei: What each account that pays gas holds at first.
+        nodes: How many operators have a seat and a node, 1 to 32.
+        quorum: How many of them must sign a report.
+        second_tee: Platform of every second node, where it is another one.
     """
 
     tee: TeeKind
@@ -61,27 +63,63 @@ class WorldOptions:
     anvil: Path = DEFAULT_ANVIL
     approve_image: bool = True
     operator_wei: int = 10 * 10**18
+    nodes: int = 1
+    quorum: int = 1
+    second_tee: TeeKind | None = None
+
+    def tee_of(self, operator: Operator) -> TeeKind:
+        """Platform of an operator's node."""
+        is_second = operator.number % 2 == 0
+        return self.second_tee if is_second and self.second_tee is not None else self.tee
+
+
+@dataclass(frozen=True, slots=True)
+class WorldNode:
+    """One operator's node, not started.
+
+    Attributes:
+        config_file: Its `oracle.toml`, in a private directory that goes with the world.
+        config: What is in the file.
+        operator: Who runs it.
+        image_id: Image that its enclave will attest, 32 bytes.
+    """
+
+    config_file: Path
+    config: Config
+    operator: Operator
+    image_id: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """A running world without its node.
+    """A running world without its nodes.
 
     Attributes:
-        config_file: The node's `oracle.toml`, in a private directory that goes with the world.
+        nodes: By number of their seat.
         chain: Client of the local chain.
         deployment: Addresses.
-        config: What is in the file.
-        resolve: `host:port` -> what the relay dials instead; empty: the real ones.
-        image_id: Image that the enclave will attest, 32 bytes.
+        resolve: `host:port` -> what the relays dial instead; empty: the real ones.
     """
 
-    config_file: Path
+    nodes: tuple[WorldNode, ...]
     chain: Anvil
     deployment: Deployment
-    config: Config
     resolve: Mapping[str, tuple[str, int]]
-    image_id: bytes
+
+    @property
+    def config_file(self) -> Path:
+        """The first node's; see `WorldNode`."""
+        return self.nodes[0].config_file
+
+    @property
+    def config(self) -> Config:
+        """The first node's."""
+        return self.nodes[0].config
+
+    @property
+    def image_id(self) -> bytes:
+        """The first node's."""
+        return self.nodes[0].image_id
 
 
 @contextlib.asynccontextmanager
@@ -93,26 +131,44 @@ async def world(options: WorldOptions, sources: TlsSources | None) -> AsyncItera
         sources: Local price sources; `None` for the real ones.
 
     Raises:
-        ConfigError: A part of it cannot be started.
+        ConfigError: A part of it cannot be started, or the options contradict each other.
         ChainError: The deployment failed.
     """
+    check_quorum(nodes=options.nodes, quorum=options.quorum)
     async with contextlib.AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="oracle-")))
         socket = folder / "silicon" / "silicon.sock"
         await asyncio.to_thread(socket.parent.mkdir, mode=0o700)
         vendor = await stack.enter_async_context(silicon(socket))
         chain = await stack.enter_async_context(anvil(options.anvil))
-        operator, keys = await asyncio.to_thread(_make_keystore, folder)
+        count = options.nodes
+        ports = stack.enter_context(reserved_ports(count)) if count > 1 else (0,)
+        operators = await asyncio.to_thread(make_operators, folder, ports)
         measurement = await asyncio.to_thread(_measure, sources)
-        image_id = predict_image_id(options.tee, measurement)
-        plan = _plan(options, vendor, operator, image_id, keccak256(measurement))
+        images = {tee: predict_image_id(tee, measurement) for tee in map(options.tee_of, operators)}
+        plan = _plan(options, vendor, operators, images, keccak256(measurement))
         deployment = await deploy(chain, plan)
         await _set_pace(chain, options.block_time_s)
-        sections = _settings(options, sources, chain, deployment, socket) | {"keys": keys}
-        config_file = folder / "oracle.toml"
-        await asyncio.to_thread(config_file.write_text, _to_toml(sections))
-        config = load_config(config_file)
-        yield World(config_file, chain, deployment, config, _resolve(sources), image_id)
+        common = _settings(options, sources, chain, deployment, socket)
+        nodes = [_node(options, common, operator, operators, images) for operator in operators]
+        yield World(tuple(nodes), chain, deployment, _resolve(sources))
+
+
+def check_quorum(*, nodes: int, quorum: int) -> None:
+    """Check that so many nodes can bring so many signatures.
+
+    Raises:
+        ConfigError: They cannot, or need not.
+    """
+    if not 1 <= nodes <= MAX_NODES:
+        raise ConfigError(f"{nodes} nodes, wanted 1 to {MAX_NODES}: the seats of a hub")
+    if not 1 <= quorum <= nodes:
+        raise ConfigError(f"a quorum of {quorum}, wanted 1 to {nodes}: the number of nodes")
+    if quorum == 1 < nodes:
+        raise ConfigError(
+            f"a quorum of 1, wanted 2 to {nodes}: if one signature is enough, {nodes} nodes have"
+            " nothing to agree on"
+        )
 
 
 async def _set_pace(chain: Anvil, block_time_s: int | None) -> None:
@@ -129,32 +185,42 @@ def _measure(sources: TlsSources | None) -> bytes:
 def _plan(
     options: WorldOptions,
     vendor: VendorConstants,
-    operator: bytes,
-    image_id: bytes,
+    operators: Sequence[Operator],
+    images: Mapping[TeeKind, bytes],
     build_digest: bytes,
 ) -> Plan:
     return Plan(
         definitions=options.definitions,
-        operator=operator,
+        operators=tuple(operator.address for operator in operators),
         operator_wei=options.operator_wei,
-        image_id=image_id if options.approve_image else None,
-        tee=options.tee,
+        images=images if options.approve_image else {},
         build_digest=build_digest,
         anchor=vendor.constructor_args(),
         reseat_interval_s=0,
+        quorum=options.quorum,
     )
 
 
-def _make_keystore(folder: Path) -> tuple[bytes, dict[str, str]]:
-    """A fresh key in an encrypted keystore; returns its address and the section `keys`."""
-    account = Account.create()
-    password = secrets.token_hex(16)
-    keystore = Account.encrypt(account.key, password, kdf="pbkdf2", iterations=_KDF_ROUNDS)
-    paths = {"keystore": folder / "keystore.json", "password_file": folder / "password"}
-    for path, text in zip(paths.values(), (json.dumps(keystore), password), strict=True):
-        path.touch(mode=_PRIVATE)
-        path.write_text(text)
-    return bytes.fromhex(account.address[2:]), {name: str(path) for name, path in paths.items()}
+def _node(
+    options: WorldOptions,
+    common: Mapping[str, Mapping[str, Any]],
+    operator: Operator,
+    operators: Sequence[Operator],
+    images: Mapping[TeeKind, bytes],
+) -> WorldNode:
+    """Write an operator's configuration file, as the operator would."""
+    tee = options.tee_of(operator)
+    own: dict[str, dict[str, Any]] = {
+        "enclave": {"tee": tee.name.lower()},
+        "keys": operator.keys(),
+    }
+    others = [other for other in operators if other is not operator]
+    if others:
+        own["quorum"] = operator.quorum(others)
+    sections = _merged(_merged(common, own), options.settings)
+    config_file = operator.folder / "oracle.toml"
+    config_file.write_text(_to_toml(sections))
+    return WorldNode(config_file, load_config(config_file), operator, images[tee])
 
 
 def _settings(
@@ -163,13 +229,13 @@ def _settings(
     chain: Anvil,
     deployment: Deployment,
     socket: Path,
-) -> dict[str, Any]:
-    """The configuration file as an operator would write it for this world."""
+) -> dict[str, dict[str, Any]]:
+    """What the configuration files of all nodes have in common."""
     at = {name: f"0x{address.hex()}" for name, address in deployment.contracts.items()}
-    enclave = {"tee": options.tee.name.lower(), "silicon": str(socket), "runtime_dir": "run"}
+    enclave = {"silicon": str(socket), "runtime_dir": "run"}
     if sources is not None:
         enclave["extra_ca"] = str(sources.ca)
-    sections: dict[str, dict[str, Any]] = {
+    return {
         "chain": {
             "network": "anvil",
             "rpc_urls": [chain.url],
@@ -181,18 +247,37 @@ def _settings(
         "enclave": enclave,
         "http": {"port": 0},
     }
-    for section, values in options.settings.items():
-        sections[section] = sections.get(section, {}) | dict(values)
-    return sections
+
+
+def _merged(
+    sections: Mapping[str, Mapping[str, Any]], more: Mapping[str, Mapping[str, Any]]
+) -> dict[str, dict[str, Any]]:
+    names = dict.fromkeys((*sections, *more))
+    return {name: {**sections.get(name, {}), **more.get(name, {})} for name in names}
 
 
 def _to_toml(sections: Mapping[str, Mapping[str, Any]]) -> str:
-    """Sections of text, numbers and lists of text; JSON spells these as TOML does."""
+    """Sections of text, numbers, lists of text, and lists of tables.
+
+    JSON spells all but the last as TOML does.
+    """
     lines = []
     for section, values in sections.items():
+        tables = {key: value for key, value in values.items() if _is_tables(value)}
         lines.append(f"[{section}]")
-        lines += [f"{key} = {json.dumps(value)}" for key, value in values.items()]
+        lines += _assignments({key: values[key] for key in values if key not in tables})
+        for key, rows in tables.items():
+            for row in rows:
+                lines += [f"[[{section}.{key}]]", *_assignments(row)]
     return "\n".join(lines) + "\n"
+
+
+def _is_tables(value: Any) -> bool:
+    return isinstance(value, list) and any(isinstance(item, dict) for item in value)
+
+
+def _assignments(values: Mapping[str, Any]) -> list[str]:
+    return [f"{key} = {json.dumps(value)}" for key, value in values.items()]
 
 
 def _resolve(sources: TlsSources | None) -> dict[str, tuple[str, int]]:

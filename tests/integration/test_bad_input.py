@@ -36,7 +36,7 @@ def assert_clear(line: str, wanted: str) -> None:
 
 async def sent(node: Node) -> int:
     """Transactions that the operator's account ever sent or has waiting."""
-    operator = "0x" + node.world.deployment.operator.hex()
+    operator = "0x" + node.world.deployment.operators[0].hex()
     return int(await node.world.chain.call("eth_getTransactionCount", operator, "pending"), 16)
 
 
@@ -155,7 +155,7 @@ async def test_an_empty_gas_account_is_named_and_heals(
     tls: TlsSources, feeds: tuple[Feed, ...]
 ) -> None:
     async with running_node(feeds, tls, operator_wei=0) as node:
-        operator = "0x" + node.world.deployment.operator.hex()
+        operator = "0x" + node.world.deployment.operators[0].hex()
         assert_clear(await node.problem("registration"), "send funds to it")
         assert await sent(node) == 0
         await node.world.chain.call("anvil_setBalance", operator, hex(10**18))

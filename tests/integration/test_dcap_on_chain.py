@@ -83,9 +83,8 @@ async def _contracts(
     """A chain with registry and verifier for a vendor; the test's image is approved."""
     plan = Plan(
         definitions=(),
-        operator=OPERATOR,
-        image_id=predict_image_id(tee, MEASUREMENT),
-        tee=tee,
+        operators=(OPERATOR,),
+        images={tee: predict_image_id(tee, MEASUREMENT)},
         build_digest=keccak256(b"build"),
         anchor=vendor.constants.constructor_args(),
         reseat_interval_s=0,

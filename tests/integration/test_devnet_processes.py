@@ -12,6 +12,7 @@ from yarl import URL
 
 from enclave.domain.errors import ChainError, ConfigError
 from oracle.devnet.anvil import anvil
+from oracle.devnet.ports import reserved_ports
 from oracle.devnet.price_sources import PriceSources, price_sources
 from oracle.devnet.process import child
 from oracle.devnet.servers import Failure
@@ -135,3 +136,17 @@ async def test_silicon_starts_with_fresh_keys(tmp_path: Path) -> None:
     async with silicon(tmp_path / "a.sock") as first, silicon(tmp_path / "b.sock") as second:
         assert first.root_x != second.root_x
         assert (tmp_path / "a.sock").stat().st_mode & 0o777 == 0o600
+
+
+async def test_a_reserved_port_is_free_for_whoever_names_it_and_for_nobody_else() -> None:
+    loop = asyncio.get_running_loop()
+    with reserved_ports(2) as ports:
+        assert len(set(ports)) == 2
+        for _ in range(2):
+            with pytest.raises(ConnectionRefusedError):
+                await asyncio.open_connection("127.0.0.1", ports[0])
+            server = await loop.create_server(asyncio.Protocol, "127.0.0.1", ports[0])
+            _, writer = await asyncio.open_connection("127.0.0.1", ports[0])
+            writer.close()
+            server.close()
+            await server.wait_closed()
