@@ -11,33 +11,30 @@ from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 import typer
 from rich.console import Console, RenderableType
 from rich.live import Live
 
 from enclave.domain.evidence import TeeKind
+from oracle.cli.demo_nodes import Nodes
 from oracle.cli.demo_view import (
     EMULATED,
     LIVE_SOURCES,
     LOCAL_SOURCES,
+    QuorumView,
     RoundView,
-    SignerView,
     document,
     screen,
+    signed_by,
 )
-from oracle.cli.demo_watch import Watch
 from oracle.cli.outcome import ExitStatus, ends_with_status
-from oracle.daemon import Daemon, every_answer
-from oracle.daemon.tasks import leading_error
 from oracle.devnet.anvil import DEFAULT_ANVIL
-from oracle.devnet.deploy import read_price
 from oracle.devnet.price_sources import price_sources
-from oracle.devnet.world import TlsSources, World, WorldOptions, world
+from oracle.devnet.world import MAX_NODES, TlsSources, World, WorldOptions, check_quorum, world
 from oracle.feeds.catalogue import Feed, load_catalogue, select
 from oracle.telemetry.logging import configure_logging
-from oracle.telemetry.state import NodeState
 
 EXIT_INTERRUPTED = 130
 #: Longest wait for a report to land.
@@ -45,6 +42,12 @@ ROUND_LIMIT_S = 60.0
 #: How long a wait goes on before the next line says what is waited for.
 _PATIENCE_S = 5.0
 _SEED = 1
+#: With several nodes: the more there are, the more seldom each makes a round, so that they do not
+#: ask more of the machine. Enclaves compare rounds that are at most 10 s apart.
+_POLL_S_PER_NODE = 0.3
+_POLL_MAX_S = 5.0
+#: A node leads for so many of its rounds, so that each has one in its turn.
+_ROUNDS_LED = 1.5
 
 
 class Tee(StrEnum):
@@ -52,6 +55,7 @@ class Tee(StrEnum):
 
     TDX = "tdx"
     SGX = "sgx"
+    BOTH = "both"
 
 
 class Output(StrEnum):
@@ -77,6 +81,9 @@ class DemoOptions:
     Attributes:
         rounds: How many; `None` goes on until interrupted.
         tee: Platform that the emulated silicon plays.
+        second_tee: For every second node; `None` for the same.
+        nodes: How many operators have one.
+        quorum: How many of them must sign.
         is_live: Whether the price sources are the real venues.
         feeds: Of the catalogue, with all that they convert by.
         block_time_s: Seconds between blocks.
@@ -85,6 +92,9 @@ class DemoOptions:
 
     rounds: int | None
     tee: TeeKind
+    second_tee: TeeKind | None
+    nodes: int
+    quorum: int
     is_live: bool
     feeds: tuple[Feed, ...]
     block_time_s: int
@@ -96,7 +106,7 @@ class Stage:
 
     def __init__(self, *, output: Output, is_live: bool) -> None:
         self.rounds: list[RoundView] = []
-        self.signer: SignerView | None = None
+        self.quorum = QuorumView(1, ())
         self._output = output
         self._is_live = is_live
         self._console = Console()
@@ -122,22 +132,22 @@ class Stage:
         elapsed = f"{time.monotonic() - self._started:5.1f} s"
         self._errors.print(f"demo {elapsed}  {text}", highlight=False, soft_wrap=True)
 
-    def show(self, view: RoundView, signer: SignerView | None) -> None:
+    def show(self, view: RoundView, quorum: QuorumView) -> None:
         """A round has ended."""
         self.rounds.append(view)
-        self.signer = signer
+        self.quorum = quorum
         if self._output is Output.TABLE and self._console.is_terminal:
             if self._live is None:
                 live = Live(console=self._console, get_renderable=self._screen)
                 self._live = self._stack.enter_context(live)
             self._live.refresh()
         else:
-            self.progress(_line(view))
+            self.progress(_line(view, is_alone=len(quorum.nodes) == 1))
 
     def finish(self) -> bool:
         """Print the result; whether every round landed."""
         elapsed_s = time.monotonic() - self._started
-        result = document(self.rounds, self.signer, is_live=self._is_live, elapsed_s=elapsed_s)
+        result = document(self.rounds, self.quorum, is_live=self._is_live, elapsed_s=elapsed_s)
         if self._output is Output.JSON:
             sys.stdout.write(json.dumps(result, indent=2) + "\n")
         elif self._live is None and self.rounds:
@@ -145,16 +155,18 @@ class Stage:
         return bool(result["ok"])
 
     def _screen(self) -> RenderableType:
-        return screen(self.rounds[-1], self.signer)
+        return screen(self.rounds[-1], self.quorum)
 
 
-def _line(view: RoundView) -> str:
+def _line(view: RoundView, *, is_alone: bool) -> str:
     if view.problem:
         return f"round {view.number}: {view.problem}"
     equal = sum(row.matches for row in view.feeds)
+    signed = "the enclave signed" if is_alone else f"{len(view.signers)} enclaves signed"
+    told = "" if is_alone else f", led by node {view.leader}, {signed_by(view)}"
     return (
-        f"round {view.number}: {equal} of {len(view.feeds)} consumers read what the enclave signed,"
-        f" {view.gas_used:,} gas"
+        f"round {view.number}: {equal} of {len(view.feeds)} consumers read what {signed},"
+        f" {view.gas_used:,} gas{told}"
     )
 
 
@@ -162,7 +174,16 @@ def demo(
     rounds: Annotated[
         int | None, typer.Option(min=1, help="Stop after so many rounds; default: on Ctrl-C.")
     ] = None,
-    tee: Annotated[Tee, typer.Option(help="Platform to emulate.")] = Tee.TDX,
+    nodes: Annotated[
+        int, typer.Option(help=f"Operators, each with a node and a seat; at most {MAX_NODES}.")
+    ] = 1,
+    quorum: Annotated[
+        int | None,
+        typer.Option(help="Nodes that must sign a report; default: more than half."),
+    ] = None,
+    tee: Annotated[
+        Tee, typer.Option(help="Platform to emulate; both: SGX on every second node.")
+    ] = Tee.TDX,
     live: Annotated[
         bool, typer.Option("--live", help="Ask the real venues instead of local stand-ins.")
     ] = False,
@@ -178,17 +199,29 @@ def demo(
         Level, typer.Option(help="Of the node's logs, on standard error.")
     ] = Level.ERROR,
 ) -> None:
-    """Run the whole main job on this machine: an enclave prices feeds, a contract reads them.
+    """Run the whole main job on this machine: enclaves price feeds, a contract reads them.
 
     The hardware is emulated: see the notice that it prints. Exit status 0 only if every round
-    landed and every consumer read exactly what the enclave signed.
+    landed and every consumer read exactly what the quorum of enclaves signed.
     """
     configure_logging(sys.stderr, level=log_level.value, style="auto")
     stage = Stage(output=output, is_live=live)
     with ends_with_status():
         catalogue = load_catalogue()
         chosen = select(catalogue, feeds.split(",") if feeds else catalogue)
-        options = DemoOptions(rounds, TeeKind[tee.name], live, chosen, block_time, anvil)
+        wanted = nodes // 2 + 1 if quorum is None else quorum
+        check_quorum(nodes=nodes, quorum=wanted)
+        options = DemoOptions(
+            rounds=rounds,
+            tee=TeeKind.SGX if tee is Tee.SGX else TeeKind.TDX,
+            second_tee=TeeKind.SGX if tee is Tee.BOTH else None,
+            nodes=nodes,
+            quorum=wanted,
+            is_live=live,
+            feeds=chosen,
+            block_time_s=block_time,
+            anvil=anvil,
+        )
         try:
             with stage:
                 asyncio.run(_perform(options, stage))
@@ -205,18 +238,31 @@ async def _perform(options: DemoOptions, stage: Stage) -> None:
     stage.notice()
     async with _sources(options, stage) as sources:
         stage.progress("starting chain and emulated silicon, deploying the contracts")
-        settings = {"daemon": {"poll_s": 1.0}}
         definitions = tuple(feed.canonical for feed in options.feeds)
         wanted = WorldOptions(
             tee=options.tee,
             definitions=definitions,
-            settings=settings,
+            settings=_settings(options),
             block_time_s=options.block_time_s,
             anvil=options.anvil,
+            nodes=options.nodes,
+            quorum=options.quorum,
+            second_tee=options.second_tee,
         )
         async with world(wanted, sources) as local:
-            stage.progress("starting the node; it registers the enclave's signer on the chain")
+            who = "the node; it registers the enclave's signer"
+            if options.nodes > 1:
+                who = f"{options.nodes} nodes; each registers its enclave's signer"
+            stage.progress(f"starting {who} on the chain")
             await _follow(options, local, stage)
+
+
+def _settings(options: DemoOptions) -> dict[str, dict[str, Any]]:
+    """What the nodes' configuration files say besides where they are."""
+    if options.nodes == 1:
+        return {"daemon": {"poll_s": 1.0}}
+    poll_s = min(_POLL_MAX_S, max(1.0, _POLL_S_PER_NODE * options.nodes))
+    return {"daemon": {"poll_s": poll_s}, "quorum": {"lead_s": _ROUNDS_LED * poll_s}}
 
 
 def _end_on_signals() -> None:
@@ -239,57 +285,25 @@ async def _sources(options: DemoOptions, stage: Stage) -> AsyncIterator[TlsSourc
 
 
 async def _follow(options: DemoOptions, local: World, stage: Stage) -> None:
-    """Run the node until enough rounds have ended."""
-
-    def is_sandboxed() -> bool:
-        return daemon.state.signer.is_sandboxed
-
-    async def read(consumer: bytes, block: int) -> tuple[int, int, int]:
-        return await read_price(local.chain, consumer, block=block)
-
-    watch = Watch(read, local.deployment.feeds, is_sandboxed)
-    daemon = Daemon(
-        local.config,
-        options.feeds,
-        resolve=local.resolve,
-        schedule=every_answer,
-        observer=watch.observe,
-    )
-    try:
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(daemon.run())
-            while options.rounds is None or len(stage.rounds) < options.rounds:
-                view = await _next(watch, daemon, stage)
-                stage.show(view, watch.signer)
-                if view.problem and options.rounds is not None:
-                    break
-            stage.progress("stopping")
-            daemon.stop()
-    except BaseExceptionGroup as group:
-        raise leading_error(group) from group
+    """Run the nodes until enough rounds have ended."""
+    nodes = Nodes(local, options.feeds, quorum=options.quorum, on_ready=stage.progress)
+    async with nodes.running():
+        while options.rounds is None or len(stage.rounds) < options.rounds:
+            view = await _next(nodes, stage)
+            stage.show(view, nodes.view())
+            if view.problem and options.rounds is not None:
+                break
+        stage.progress("stopping")
 
 
-async def _next(watch: Watch, daemon: Daemon, stage: Stage) -> RoundView:
+async def _next(nodes: Nodes, stage: Stage) -> RoundView:
     """The next round; says every few seconds what it waits for."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + ROUND_LIMIT_S
     while loop.time() < deadline:
         try:
             async with asyncio.timeout(_PATIENCE_S):
-                return await watch.next_round()
+                return await nodes.watch.next_round()
         except TimeoutError:
-            stage.progress(f"waiting: {_obstacle(daemon.state)}")
-    return watch.failed_round(f"no report within {ROUND_LIMIT_S:.0f} s: {_obstacle(daemon.state)}")
-
-
-def _obstacle(state: NodeState) -> str:
-    """What keeps a report from landing, as far as the node knows."""
-    lost = [feed for feed in state.feeds.values() if feed.failure]
-    if state.problems:
-        return "; ".join(state.problems.values())
-    if lost:
-        reasons = {feed.failure for feed in lost}
-        reasons |= {reason for feed in lost for reason in feed.source_failures.values()}
-        names = ", ".join(feed.name for feed in lost)
-        return f"no answer for {names}: {'; '.join(sorted(reasons))}"
-    return "a report is on its way" if state.is_accepted else "the signer is being registered"
+            stage.progress(f"waiting: {nodes.obstacle()}")
+    return nodes.watch.failed_round(f"no report within {ROUND_LIMIT_S:.0f} s: {nodes.obstacle()}")

@@ -65,7 +65,11 @@ class RoundView:
         gas_used: Of the transaction.
         landed: Whether every feed landed and its consumer read what was signed.
         feeds: In the order of the hub.
-        problem: Why there was no report; empty if there was one.
+        problem: Why there was no report that counts; empty if there was one.
+        leader: Number of the node that collected the signatures and sent the report; 0 without.
+        signers: Numbers of the nodes whose enclaves signed it, as recovered from its bytes on the
+            chain.
+        nodes_up: How many nodes the chain took reports of at that moment.
     """
 
     number: int
@@ -75,6 +79,9 @@ class RoundView:
     landed: bool
     feeds: tuple[FeedRow, ...]
     problem: str
+    leader: int
+    signers: tuple[int, ...]
+    nodes_up: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +110,34 @@ class SignerView:
         return f"{tenths // 10}.{tenths % 10}"
 
 
+@dataclass(frozen=True, slots=True)
+class NodeView:
+    """One operator's node.
+
+    Attributes:
+        number: From 1, in the order of the seats.
+        operator: Address that pays gas and holds the seat.
+        signer: Of its enclave; `None` before the chain takes it.
+    """
+
+    number: int
+    operator: str
+    signer: SignerView | None
+
+
+@dataclass(frozen=True, slots=True)
+class QuorumView:
+    """Who makes reports.
+
+    Attributes:
+        signatures: That the hub wants of a report.
+        nodes: All of them.
+    """
+
+    signatures: int
+    nodes: tuple[NodeView, ...]
+
+
 def decimal_text(units: int, decimals: int) -> str:
     """`units / 10**decimals` as text with all its digits."""
     digits = f"{abs(units):0{decimals + 1}d}"
@@ -112,27 +147,51 @@ def decimal_text(units: int, decimals: int) -> str:
 
 
 def document(
-    rounds: Sequence[RoundView], signer: SignerView | None, *, is_live: bool, elapsed_s: float
+    rounds: Sequence[RoundView], quorum: QuorumView, *, is_live: bool, elapsed_s: float
 ) -> dict[str, Any]:
     """The whole demo as one JSON document.
 
-    Attributes are those of the views; `ok` is the exit status.
+    Attributes are those of the views; `ok` is the exit status, `signer` the first node's.
     """
+    first = quorum.nodes[0].signer if quorum.nodes else None
     return {
         "ok": bool(rounds) and all(view.landed for view in rounds),
         "notice": EMULATED,
         "sources": LIVE_SOURCES if is_live else LOCAL_SOURCES,
-        "signer": asdict(signer) if signer else None,
+        "signer": asdict(first) if first else None,
+        "quorum": quorum.signatures,
+        "nodes": [asdict(node) for node in quorum.nodes],
         "rounds": [asdict(view) for view in rounds],
         "elapsed_s": f"{elapsed_s:.1f}",
     }
 
 
-def screen(view: RoundView, signer: SignerView | None) -> RenderableType:
-    """The live screen: signer, the last round, its feeds."""
-    head = [_signer_line(signer)] if signer is not None else []
+def screen(view: RoundView, quorum: QuorumView) -> RenderableType:
+    """The live screen: signers, the last round, its feeds."""
+    is_alone = len(quorum.nodes) == 1
+    head = [_node_line(node, is_alone=is_alone) for node in quorum.nodes if node.signer]
+    told = [] if is_alone else [_quorum_line(view, quorum)]
     table = [_table(view)] if view.feeds else []
-    return Group(*head, _round_line(view), *table)
+    return Group(*head, *told, _round_line(view), *table)
+
+
+def _node_line(node: NodeView, *, is_alone: bool) -> Text:
+    line = _signer_line(node.signer) if node.signer is not None else Text("no signer")
+    return line if is_alone else Text.assemble(f"node {node.number} · ", line)
+
+
+def _quorum_line(view: RoundView, quorum: QuorumView) -> Text:
+    total = len(quorum.nodes)
+    text = f"{quorum.signatures} of {total} must sign · {view.nodes_up} of {total} nodes are up"
+    if view.leader:
+        text += f" · led by node {view.leader}"
+    return Text(text + (f" · {signed_by(view)}" if view.signers else ""))
+
+
+def signed_by(view: RoundView) -> str:
+    """Which nodes signed a round: `signed by nodes 1, 2 and 5`."""
+    *most, last = [str(number) for number in view.signers]
+    return f"signed by nodes {', '.join(most)} and {last}" if most else f"signed by node {last}"
 
 
 def _signer_line(signer: SignerView) -> Text:

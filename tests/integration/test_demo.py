@@ -77,11 +77,47 @@ async def test_the_table_shows_signer_feeds_and_readings_of_an_sgx_enclave() -> 
     assert text.count("equal") == 3
 
 
+async def test_several_nodes_lead_in_turn_and_the_quorum_signs() -> None:
+    status, stdout, stderr = await run(
+        *(
+            "--rounds",
+            "3",
+            "--nodes",
+            "3",
+            "--tee",
+            "both",
+            "--feeds",
+            "eth-usd",
+            "--output",
+            "json",
+        )
+    )
+    assert status == 0, stderr
+    shown = json.loads(stdout)
+    assert shown["ok"]
+    assert shown["quorum"] == 2
+    nodes = shown["nodes"]
+    assert [node["signer"]["tee"] for node in nodes] == ["TDX", "SGX", "TDX"]
+    assert len({node["operator"] for node in nodes}) == 3
+    assert len({node["signer"]["address"] for node in nodes}) == 3
+    for each in shown["rounds"]:
+        assert each["landed"]
+        assert each["leader"] in (1, 2, 3)
+        assert each["nodes_up"] == 3
+        assert len(set(each["signers"])) == 2
+        for feed in each["feeds"]:
+            assert feed["consumer_reads"] == feed["answer"] != ""
+    assert "node 3 of 3: the chain takes its signer" in stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
         (("--feeds", "btc-usd,nonsense"), "error: feed 'nonsense' is unknown"),
         (("--anvil", "/nonexistent"), "error: anvil is not at /nonexistent: run scripts/setup"),
+        (("--nodes", "2", "--quorum", "3"), "error: a quorum of 3, wanted 1 to 2"),
+        (("--nodes", "2", "--quorum", "1"), "error: a quorum of 1, wanted 2 to 2"),
+        (("--nodes", "33"), "error: 33 nodes, wanted 1 to 32"),
     ],
 )
 async def test_what_cannot_start_is_said_in_one_line(arguments: tuple[str, ...], line: str) -> None:
