@@ -9,7 +9,14 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 _ROOT = Path(__file__).parents[2]
-_LOCKS = ["enclave/requirements.lock", "oracle/requirements.lock", "tests/requirements.lock"]
+_PROOFS = "tests/contracts/requirements.lock"
+#: The first three from the smallest to the largest; the proofs' lock stands alone.
+_LOCKS = [
+    "enclave/requirements.lock",
+    "oracle/requirements.lock",
+    "tests/requirements.lock",
+    _PROOFS,
+]
 _PROJECT = tomllib.loads((_ROOT / "pyproject.toml").read_text())
 
 
@@ -28,7 +35,10 @@ def _locked(lock: str) -> dict[str, tuple[str, frozenset[str]]]:
 
 
 def _wanted(lock: str) -> list[Requirement]:
-    project, groups = _PROJECT["project"], _PROJECT["dependency-groups"]
+    project, groups = _PROJECT["project"], dict(_PROJECT["dependency-groups"])
+    proofs = groups.pop("proofs")
+    if lock == _PROOFS:
+        return [Requirement(requirement) for requirement in proofs]
     wanted = list(project["dependencies"])
     if lock != "enclave/requirements.lock":
         wanted += project["optional-dependencies"]["host"]

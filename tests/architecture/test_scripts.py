@@ -35,7 +35,7 @@ def checkout(tmp_path: Path) -> Path:
         shutil.copy(_ROOT / "scripts" / name, tmp_path / "scripts" / name)
     for tool in _TOOLS:
         _stub(tmp_path / ".venv" / "bin" / tool)
-    for name in ("setup", "gen_abi"):
+    for name in ("setup", "gen_abi", "prove"):
         _stub(tmp_path / "scripts" / name)
     _stub(tmp_path / "contracts" / "node_modules" / ".bin" / "forge")
     return tmp_path
@@ -138,6 +138,21 @@ def test_test_says_that_vectors_are_missing(checkout: Path, tmp_path: Path) -> N
     assert "ORACLE_VECTORS is not set" in _run(checkout, "test").stdout
     assert "ORACLE_VECTORS" not in _run(checkout, "test", ORACLE_VECTORS=str(tmp_path)).stdout
     assert _run(checkout, "test", ORACLE_VECTORS=str(tmp_path / "absent")).returncode == 1
+
+
+@pytest.mark.parametrize("made", [".venv", ".venv-enclave", "contracts/node_modules"])
+def test_setup_leaves_alone_what_another_checkout_lives_on(tmp_path: Path, made: str) -> None:
+    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+    theirs.mkdir()
+    (theirs / "kept").touch()
+    (ours / made).parent.mkdir(parents=True)
+    (ours / made).symlink_to(theirs)
+    (ours / "scripts").mkdir()
+    shutil.copy(_ROOT / "scripts" / "setup", ours / "scripts" / "setup")
+    result = _run(ours, "setup")
+    assert result.returncode == 1
+    assert f"{made} is a link" in result.stdout
+    assert [path.name for path in theirs.iterdir()] == ["kept"]
 
 
 def test_setup_names_everything_that_is_missing(tmp_path: Path) -> None:
