@@ -230,7 +230,10 @@ class Chain(Protocol):
         ...
 
     async def rounds(self, indexes: Collection[int]) -> Mapping[int, Round]:
-        """The rounds of these feeds; a feed that was never written or is paused is left out."""
+        """The rounds of these feeds in one block.
+
+        Left out: a feed that was never written, is paused, or whose round is outside its bounds.
+        """
         ...
 
     async def hub(self) -> HubStatus:

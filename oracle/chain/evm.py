@@ -27,6 +27,8 @@ _ZERO = "0x" + "00" * 20
 _ENTRY_SIZE = 14
 #: Bytes of a signer in a hub's table.
 _ROW_SIZE = 26
+#: Reverts of a listed feed without a round to serve.
+_UNSERVED = ("FeedHub_NeverWritten", "FeedHub_FeedPaused", "FeedHub_OutOfBounds")
 #: Blocks whose events are asked for at once; some endpoints give no more.
 _MAX_NEWS_BLOCKS = 100
 
@@ -68,13 +70,15 @@ class EvmChain:
         return tuple(await self._read(self._hub, "feedIds"))
 
     async def rounds(self, indexes: Collection[int]) -> Mapping[int, Round]:
-        """The rounds of these feeds; a feed that was never written or is paused is left out."""
+        """The rounds of these feeds in one block; one that the hub does not serve is left out."""
         found: dict[int, Round] = {}
+        block = str(await self._rpc.request("eth_blockNumber", []))
         for index in indexes:
             try:
-                found[index] = Round(*(await self._read(self._hub, "read", index)).values())
+                values = await self._read(self._hub, "read", index, block=block)
+                found[index] = Round(*values.values())
             except CallReverted as error:
-                if error.name not in ("FeedHub_NeverWritten", "FeedHub_FeedPaused"):
+                if error.name not in _UNSERVED:
                     raise
         return found
 
@@ -250,11 +254,17 @@ class EvmChain:
                 stored += _indexes(fields["entries"])
         return [index for index in stored if index not in skipped]
 
-    async def _read(self, contract: tuple[str, ContractAbi], name: str, *arguments: object) -> Any:
+    async def _read(
+        self,
+        contract: tuple[str, ContractAbi],
+        name: str,
+        *arguments: object,
+        block: str = "latest",
+    ) -> Any:
         address, abi = contract
         data = "0x" + abi.encode_call(name, *arguments).hex()
         try:
-            raw = await self._rpc.request("eth_call", [{"to": address, "data": data}, "latest"])
+            raw = await self._rpc.request("eth_call", [{"to": address, "data": data}, block])
         except RpcRefused as error:
             if not error.data:
                 raise

@@ -222,15 +222,19 @@ def demo(
             block_time_s=block_time,
             anvil=anvil,
         )
-        try:
-            with stage:
-                asyncio.run(_perform(options, stage))
-        except asyncio.CancelledError:
-            # A signal. Without a number of rounds this is how a demo ends.
-            if rounds is not None or not stage.rounds:
-                raise typer.Exit(EXIT_INTERRUPTED) from None
+        _show(options, stage)
     if not stage.finish():
         raise typer.Exit(ExitStatus.FAILURE)
+
+
+def _show(options: DemoOptions, stage: Stage) -> None:
+    """Run to the last round or a signal; without a number of rounds a signal is how it ends."""
+    try:
+        with stage:
+            asyncio.run(_perform(options, stage))
+    except asyncio.CancelledError:
+        if options.rounds is not None or not stage.rounds:
+            raise typer.Exit(EXIT_INTERRUPTED) from None
 
 
 async def _perform(options: DemoOptions, stage: Stage) -> None:

@@ -25,7 +25,8 @@ _MAX_ANSWER = 2**63 - 1
 _JUMP_BPS = 5_000
 _JUMP_LAPSE_S = 3_600
 #: Past rounds that the hub serves of each feed.
-_HISTORY_ROUNDS = 8
+#: No feed keeps its past rounds: a push then costs half.
+_HISTORY_ROUNDS = 0
 _REGISTRATION_S = 7 * 86_400
 _READ_MAX_AGE_S = 86_400
 

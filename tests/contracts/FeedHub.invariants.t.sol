@@ -128,9 +128,8 @@ contract FeedHubHandler is FeedHubSetup {
 
     /// @dev Governance points one of two names at a feed.
     function point(uint256 which, uint256 index) external {
-        bytes memory call = abi.encodeCall(
-            IFeedHub.setAlias, (_name(which % 2), uint16(index % FEEDS))
-        );
+        bytes memory call =
+            abi.encodeCall(IFeedHub.setAlias, (_name(which % 2), uint16(index % FEEDS)));
         vm.prank(GOVERNANCE);
         try hub.propose(call) {} catch {}
         try hub.execute(call) {

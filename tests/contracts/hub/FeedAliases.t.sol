@@ -63,9 +63,7 @@ contract FeedAliasesTest is FeedHubSetup {
         address[3] memory callers = [GOVERNANCE, GUARDIAN, STRANGER];
         for (uint256 i = 0; i < callers.length; ++i) {
             vm.prank(callers[i]);
-            vm.expectRevert(
-                abi.encodeWithSelector(IGoverned.Governed_NotSelf.selector, callers[i])
-            );
+            vm.expectRevert(abi.encodeWithSelector(IGoverned.Governed_NotSelf.selector, callers[i]));
             hub.setAlias(NAME, 1);
         }
     }
@@ -99,9 +97,7 @@ contract FeedAliasesTest is FeedHubSetup {
         _submit(1, START, PRICE);
         _alias(NAME, 1);
         _expectRefused(
-            NAME,
-            0,
-            abi.encodeWithSelector(IFeedHub.FeedHub_AliasOlder.selector, START - 1, START)
+            NAME, 0, abi.encodeWithSelector(IFeedHub.FeedHub_AliasOlder.selector, START - 1, START)
         );
         _expectRefused(
             NAME, 2, abi.encodeWithSelector(IFeedHub.FeedHub_AliasOlder.selector, 0, START)
@@ -116,9 +112,7 @@ contract FeedAliasesTest is FeedHubSetup {
         vm.prank(GUARDIAN);
         hub.pauseFeed(1);
         _expectRefused(
-            NAME,
-            0,
-            abi.encodeWithSelector(IFeedHub.FeedHub_AliasOlder.selector, START - 1, START)
+            NAME, 0, abi.encodeWithSelector(IFeedHub.FeedHub_AliasOlder.selector, START - 1, START)
         );
     }
 

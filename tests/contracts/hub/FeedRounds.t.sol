@@ -96,9 +96,7 @@ contract FeedRoundsTest is FeedHubSetup {
     function test_roundAt_IsTheLatestRoundWhateverIsKept() external {
         _submit(START, 0);
         for (uint16 i = 0; i < 4; ++i) {
-            assertEq(
-                abi.encode(hub.roundAt(i, uint32(START))), abi.encode(hub.read(i)), "latest"
-            );
+            assertEq(abi.encode(hub.roundAt(i, uint32(START))), abi.encode(hub.read(i)), "latest");
         }
     }
 

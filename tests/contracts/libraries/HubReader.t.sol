@@ -28,7 +28,8 @@ contract HubReaderTest is Test {
     ) external {
         Round memory round = Round(answer, observedAt, 12, 5, flags);
         vm.mockCall(address(HUB), abi.encodeCall(IFeedHub.read, (index)), abi.encode(round));
-        (int256 seen, uint256 seen_at) = HubReader.read(HUB, IFeedHub.read.selector, bytes32(uint256(index)));
+        (int256 seen, uint256 seen_at) =
+            HubReader.read(HUB, IFeedHub.read.selector, bytes32(uint256(index)));
         assertEq(seen, answer, "answer");
         assertEq(seen_at, observedAt, "observedAt");
     }

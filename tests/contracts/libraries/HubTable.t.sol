@@ -60,10 +60,7 @@ contract HubTableTest is Test {
         uint16 bps,
         uint32 lapse_s,
         bool keepsHistory
-    )
-        external
-        pure
-    {
+    ) external pure {
         min = min < 0 ? ~min : min;
         max = max < 0 ? ~max : max;
         lapse_s >>= 1;

@@ -37,6 +37,7 @@ class FakeRpc:
 
     answers: dict[tuple[str, str], Any] = field(default_factory=dict)
     asked: list[tuple[str, str]] = field(default_factory=list)
+    blocks: list[str] = field(default_factory=list)
 
     async def request(self, method: str, params: Sequence[Any]) -> Any:
         if method != "eth_call":
@@ -53,6 +54,7 @@ class FakeRpc:
         )
         name = next(n for n, item in abi.functions.items() if item.selector == data[:4])
         self.asked.append((address, name))
+        self.blocks.append(params[1])
         answer = self.answers[(address, name)]
         if isinstance(answer, Exception):
             raise answer
@@ -66,6 +68,7 @@ def _chain(**answers: Any) -> tuple[EvmChain, FakeRpc]:
     for key, answer in answers.items():
         owner, _, name = key.partition("_")
         rpc.answers[(owners[owner], name)] = answer
+    rpc.answers.setdefault(("", "eth_blockNumber"), "0x7")
     return (
         EvmChain(cast(Rpc, rpc), registry=REGISTRY, signer_set=SIGNERS, hub=HUB, verifier_id=1),
         rpc,
@@ -78,13 +81,18 @@ def _reverts(signature: str, *values: tuple[str, Any]) -> RpcRefused:
     return RpcRefused("eth_call: error 3: execution reverted", code=3, data=data)
 
 
-async def test_rounds_leave_out_what_was_never_written_or_is_paused() -> None:
+async def test_rounds_are_of_one_block_and_leave_out_what_the_hub_does_not_serve() -> None:
     chain, rpc = _chain(hub_read=encode(["(int64,uint32,uint16,uint8,uint8)"], [(5, 4, 3, 2, 1)]))
     found = await chain.rounds([0, 1])
     assert found[0].answer == found[1].answer == 5
+    assert rpc.blocks == ["0x7", "0x7"]
     for error in (
         _reverts("FeedHub_NeverWritten(uint16)", ("uint16", 0)),
         _reverts("FeedHub_FeedPaused(uint16,uint256)", ("uint16", 0), ("uint256", 9)),
+        _reverts(
+            "FeedHub_OutOfBounds(uint16,int64,int64,int64)",
+            *(("uint16", 0), ("int64", 5), ("int64", 6), ("int64", 9)),
+        ),
     ):
         rpc.answers[(HUB, "read")] = error
         assert await chain.rounds([0]) == {}
