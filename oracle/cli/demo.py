@@ -170,20 +170,24 @@ def _line(view: RoundView, *, is_alone: bool) -> str:
     )
 
 
+NodeCount = Annotated[
+    int, typer.Option(help=f"Operators, each with a node and a seat; at most {MAX_NODES}.")
+]
+SignatureCount = Annotated[
+    int | None, typer.Option(help="Nodes that must sign a report; default: more than half.")
+]
+EmulatedTee = Annotated[
+    Tee, typer.Option(help="Platform to emulate; both: SGX on every second node.")
+]
+
+
 def demo(
     rounds: Annotated[
         int | None, typer.Option(min=1, help="Stop after so many rounds; default: on Ctrl-C.")
     ] = None,
-    nodes: Annotated[
-        int, typer.Option(help=f"Operators, each with a node and a seat; at most {MAX_NODES}.")
-    ] = 1,
-    quorum: Annotated[
-        int | None,
-        typer.Option(help="Nodes that must sign a report; default: more than half."),
-    ] = None,
-    tee: Annotated[
-        Tee, typer.Option(help="Platform to emulate; both: SGX on every second node.")
-    ] = Tee.TDX,
+    nodes: NodeCount = 1,
+    quorum: SignatureCount = None,
+    tee: EmulatedTee = Tee.TDX,
     live: Annotated[
         bool, typer.Option("--live", help="Ask the real venues instead of local stand-ins.")
     ] = False,
