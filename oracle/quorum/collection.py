@@ -189,7 +189,7 @@ class Collector:
             self._on_asked(draft.observed_at)
             answers = await self._cosign(hub, draft, observed, is_first=not left_out)
             # 4.
-            chosen = _choose(hub, answers, nodes)
+            chosen = _choose(hub, answers, nodes, leader=self._operator)
             refused = {feed_id for one in chosen for feed_id in answers.refused.get(one, ())}
             if not refused:
                 signatures = [answers.signatures[one] for one in chosen]
@@ -289,12 +289,18 @@ def _peer_node(client: PeerClient) -> _Node:
     return _Node(name, peer.operator, observe, cosign, client.blame)
 
 
-def _choose(hub: HubView, answers: _Answers, nodes: Sequence[_Node]) -> tuple[SeatedSigner, ...]:
+def _choose(
+    hub: HubView, answers: _Answers, nodes: Sequence[_Node], *, leader: str
+) -> tuple[SeatedSigner, ...]:
     """The signers that refuse least; some of them may refuse feeds."""
     candidates = [*answers.signatures, *answers.refused]
     try:
         return choose_signers(
-            candidates, signatures=hub.signatures, vendors=hub.vendors, cost=answers.cost
+            candidates,
+            signatures=hub.signatures,
+            vendors=hub.vendors,
+            cost=answers.cost,
+            first=next((one.seat for one in candidates if one.operator == leader), 0),
         )
     except QuorumNotReached as error:
         raise _too_few(str(error), nodes) from error

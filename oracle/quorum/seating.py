@@ -56,17 +56,21 @@ def choose_signers(
     signatures: int,
     vendors: int,
     cost: Callable[[SeatedSigner], int],
+    first: int = 0,
 ) -> tuple[SeatedSigner, ...]:
     """Choose exactly as many signers as the hub wants; the same ones for the same candidates.
 
-    Lower costs first, then stronger tiers, then lower positions: one of each vendor until there
-    are enough vendors, then the rest. Of two signers of one seat the first in that order counts.
+    Lower costs first, then stronger tiers, then the seats from `first` on and round again: one of
+    each vendor until there are enough vendors, then the rest. Of two signers of one seat the first
+    in that order counts.
 
     Args:
         candidates: Whose signatures are at hand, or could be.
         signatures: Wanted, each of another seat.
         vendors: Wanted among them; vendor 0 is unknown and does not count.
         cost: What must be given up for a signature.
+        first: The leader's seat. As the leader changes, every seat signs, so that one which cannot
+            is noticed while it is not yet needed.
 
     Returns:
         By position.
@@ -74,7 +78,9 @@ def choose_signers(
     Raises:
         QuorumNotReached: Too few seats or vendors.
     """
-    ranked = sorted(candidates, key=lambda one: (cost(one), one.tier, one.position))
+    ranked = sorted(
+        candidates, key=lambda one: (cost(one), one.tier, one.seat < first, one.position)
+    )
     by_seat: dict[int, SeatedSigner] = {}
     for one in ranked:
         by_seat.setdefault(one.seat, one)

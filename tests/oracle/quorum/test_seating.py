@@ -111,6 +111,13 @@ def test_who_asks_for_least_to_be_given_up_comes_first() -> None:
     assert [one.position for one in chosen] == [2, 4]
 
 
+def test_the_leaders_seat_and_those_after_it_come_first() -> None:
+    candidates = [_seated(0), _seated(2), _seated(4), _seated(6, tier=4)]
+    for first, wanted in ((0, [0, 2]), (1, [2, 4]), (2, [0, 4]), (3, [0, 2])):
+        chosen = choose_signers(candidates, signatures=2, vendors=1, cost=_free, first=first)
+        assert [one.position for one in chosen] == wanted
+
+
 @given(
     seats=st.lists(st.tuples(st.integers(0, 4), st.integers(1, 4)), min_size=1, max_size=12),
     m=st.integers(1, 12),
