@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {Calendar} from "./Calendar.sol";
+
 /// @notice A strict walk over DER: definite lengths in their shortest form, elements inside their
 ///         parents.
 /// @dev Positions are offsets into `data`; `end` is one past the last byte an element may use.
@@ -177,8 +179,7 @@ library Der {
         return size == 0 ? bytes32(0) : (value >> (8 * (32 - size))) << (8 * (32 - size));
     }
 
-    /// @dev Days since the epoch of a month and day in a year. Civil calendar, March first: the
-    ///     leap day is the last.
+    /// @dev Days since the epoch of a month and day in a year.
     function _date(bytes memory data, uint256 start, uint256 offset, uint256 year)
         private
         pure
@@ -186,20 +187,8 @@ library Der {
     {
         uint256 month = _digits(data, start, offset);
         uint256 day = _digits(data, start + 2, offset);
-        require(month > 0 && month < 13, Der_Time(offset));
-        require(day > 0 && day <= _daysIn(year, month), Der_Time(offset));
-        uint256 marchYear = month > 2 ? year : year - 1;
-        uint256 dayOfYear = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
-        uint256 leapDays = marchYear / 4 - marchYear / 100 + marchYear / 400;
-        // 719,468 days lie between 0000-03-01 and 1970-01-01.
-        return marchYear * 365 + leapDays + dayOfYear - 719_468;
-    }
-
-    function _daysIn(uint256 year, uint256 month) private pure returns (uint256) {
-        if (month == 2) {
-            return year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) ? 29 : 28;
-        }
-        return month == 4 || month == 6 || month == 9 || month == 11 ? 30 : 31;
+        require(Calendar.isDate(year, month, day), Der_Time(offset));
+        return Calendar.daysSinceEpoch(year, month, day);
     }
 
     function _clock(bytes memory data, uint256 start, uint256 offset)

@@ -13,6 +13,8 @@ struct Certificate {
     bytes32 s;
     bytes32 issuer;
     bytes32 subject;
+    /// @dev Serial number: RFC 5280 allows 20 octets.
+    uint160 serial;
     bytes32 x;
     bytes32 y;
     /// @dev Seconds since the epoch.
@@ -36,10 +38,11 @@ struct Certificate {
 library X509 {
     uint8 internal constant DIGITAL_SIGNATURE = 0x80;
     uint8 internal constant KEY_CERT_SIGN = 0x04;
+    uint8 internal constant CRL_SIGN = 0x02;
     uint8 internal constant NO_PATH_LIMIT = 255;
 
     /// @dev SEQUENCE { OBJECT IDENTIFIER 1.2.840.10045.4.3.2 }: ecdsa-with-SHA256.
-    bytes32 private constant ECDSA_SHA256 = bytes32(bytes12(0x300a06082a8648ce3d040302));
+    bytes32 internal constant ECDSA_SHA256 = bytes32(bytes12(0x300a06082a8648ce3d040302));
     /// @dev [0] { INTEGER 2 }: version 3.
     bytes32 private constant VERSION_3 = bytes32(bytes5(0xa003020102));
     /// @dev SEQUENCE { SEQUENCE { id-ecPublicKey, prime256v1 }, BIT STRING of 66, no unused bits,
@@ -72,12 +75,13 @@ library X509 {
         (uint256 signed, uint256 signedEnd) = Der.expect(der, start, end, Der.SEQUENCE);
         c.id = Der.keccak(der, start, signedEnd);
         c.digest = Der.sha(der, start, signedEnd);
-        (c.r, c.s) = _signature(der, signedEnd, end);
+        (c.r, c.s) = signature(der, signedEnd, end);
         _signedPart(c, der, signed, signedEnd);
     }
 
-    function _signature(bytes memory der, uint256 offset, uint256 end)
-        private
+    /// @notice Algorithm (ECDSA with SHA-256) and value of a signature, up to the end.
+    function signature(bytes memory der, uint256 offset, uint256 end)
+        internal
         pure
         returns (bytes32, bytes32)
     {
@@ -95,17 +99,52 @@ library X509 {
         return (bytes32(r), bytes32(s));
     }
 
+    /// @notice One extension.
+    /// @return oid The 32 bytes from its OBJECT IDENTIFIER on; what follows that is arbitrary.
+    /// @return isCritical Whether who does not know it must refuse.
+    /// @return value Position of its content.
+    /// @return valueEnd Position after its content.
+    /// @return next Position after it.
+    function extension(bytes memory der, uint256 offset, uint256 end)
+        internal
+        pure
+        returns (bytes32 oid, bool isCritical, uint256 value, uint256 valueEnd, uint256 next)
+    {
+        (offset, next) = Der.expect(der, offset, end, Der.SEQUENCE);
+        oid = Der.word(der, offset);
+        (, offset) = Der.expect(der, offset, next, Der.OBJECT_IDENTIFIER);
+        isCritical = uint8(Der.word(der, offset)[0]) == Der.BOOLEAN && offset < next;
+        if (isCritical) {
+            require(bytes3(Der.word(der, offset)) == 0x0101ff, X509_Criticality(offset));
+            offset += 3;
+        }
+        (value, valueEnd) = Der.expect(der, offset, next, Der.OCTET_STRING);
+        Der.finish(valueEnd, next);
+    }
+
+    /// @notice keccak256 of a whole DER `Name`.
+    function name(bytes memory der, uint256 offset, uint256 end)
+        internal
+        pure
+        returns (bytes32 hash, uint256 next)
+    {
+        (, next) = Der.expect(der, offset, end, Der.SEQUENCE);
+        hash = Der.keccak(der, offset, next);
+    }
+
     function _signedPart(Certificate memory c, bytes memory der, uint256 offset, uint256 end)
         private
         pure
     {
         offset = Der.constant_(der, offset, end, VERSION_3, 5);
-        // Serial number: RFC 5280 allows 20 octets.
-        (, offset) = Der.integer(der, offset, end, 20);
+        uint256 serial;
+        (serial, offset) = Der.integer(der, offset, end, 20);
+        // forge-lint: disable-next-line(unsafe-typecast) `integer` allows 20 bytes
+        c.serial = uint160(serial);
         offset = Der.constant_(der, offset, end, ECDSA_SHA256, 12);
-        (c.issuer, offset) = _name(der, offset, end);
+        (c.issuer, offset) = name(der, offset, end);
         offset = _validity(c, der, offset, end);
-        (c.subject, offset) = _name(der, offset, end);
+        (c.subject, offset) = name(der, offset, end);
         offset = Der.constant_(der, offset, end, P256_KEY, 27);
         require(offset + 64 <= end, Der.Der_Truncated(end, offset + 64));
         (c.x, c.y) = (Der.word(der, offset), Der.word(der, offset + 32));
@@ -115,15 +154,6 @@ library X509 {
         Der.finish(next, end);
         uint256 seen;
         while (start < end) (seen, start) = _extension(c, der, start, end, seen);
-    }
-
-    function _name(bytes memory der, uint256 offset, uint256 end)
-        private
-        pure
-        returns (bytes32 hash, uint256 next)
-    {
-        (, next) = Der.expect(der, offset, end, Der.SEQUENCE);
-        hash = Der.keccak(der, offset, next);
     }
 
     function _validity(Certificate memory c, bytes memory der, uint256 offset, uint256 end)
@@ -145,17 +175,12 @@ library X509 {
         uint256 end,
         uint256 seen
     ) private pure returns (uint256, uint256 next) {
-        uint256 start;
-        (start, next) = Der.expect(der, offset, end, Der.SEQUENCE);
-        uint256 bit = _kind(der, start);
-        (, start) = Der.expect(der, start, next, Der.OBJECT_IDENTIFIER);
-        bool isCritical = uint8(Der.word(der, start)[0]) == Der.BOOLEAN && start < next;
-        if (isCritical) {
-            require(bytes3(Der.word(der, start)) == 0x0101ff, X509_Criticality(start));
-            start += 3;
-        }
-        (uint256 value, uint256 valueEnd) = Der.expect(der, start, next, Der.OCTET_STRING);
-        Der.finish(valueEnd, next);
+        bytes32 oid;
+        bool isCritical;
+        uint256 value;
+        uint256 valueEnd;
+        (oid, isCritical, value, valueEnd, next) = extension(der, offset, end);
+        uint256 bit = _kind(oid);
         if (bit == 0) {
             require(!isCritical, X509_UnknownCriticalExtension(offset));
             return (seen, next);
@@ -168,8 +193,8 @@ library X509 {
     }
 
     /// @dev The bit of a known extension: 1 for SGX, 2 ** n for 2.5.29.n of the profile, else 0.
-    function _kind(bytes memory der, uint256 offset) private pure returns (uint256) {
-        bytes32 oid = Der.word(der, offset);
+    /// @param oid The element and what follows it.
+    function _kind(bytes32 oid) private pure returns (uint256) {
         if (Der.left(oid, 11) == SGX_OID) return 1;
         if (Der.left(oid, 4) != ID_CE) return 0;
         uint8 arc = uint8(oid[4]);

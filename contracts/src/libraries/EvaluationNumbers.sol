@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {TeeKind} from "../types/Tee.sol";
+import {IntelJson} from "./IntelJson.sol";
+import {TcbLevels} from "./TcbLevels.sol";
+
+/// @notice What a document of TCB evaluation data numbers says.
+struct ParsedEvaluationNumbers {
+    /// @dev `TeeKind.SGX` or `TeeKind.TDX`.
+    uint8 tee;
+    /// @dev Seconds since the epoch.
+    uint40 issuedAt;
+    uint40 nextUpdate;
+    /// @dev Entries of 14 bytes: `uint32 number | uint40 recoveryAt | uint40 tcbDate`.
+    bytes table;
+}
+
+/// @notice TCB evaluation data numbers version 1: the signed text to its last byte; and which
+///         number a relying party must insist on.
+/// @dev Reference: Intel PCS API v4, "Get TCB evaluation data numbers",
+///      `tcbEvaluationDataNumbers`.
+library EvaluationNumbers {
+    uint256 internal constant ENTRY = 14;
+
+    /// @notice The table shown is not the one committed to.
+    error EvaluationNumbers_Commitment(bytes16 seen, bytes16 wanted);
+
+    /// @notice Parse a document.
+    function parse(bytes memory json)
+        internal
+        pure
+        returns (ParsedEvaluationNumbers memory numbers)
+    {
+        bool isTdx = IntelJson.has(json, 0, "{\"id\":\"TDX", 10);
+        numbers.tee = isTdx ? TeeKind.TDX : TeeKind.SGX;
+        uint256 offset = isTdx ? 10 : IntelJson.token(json, 0, "{\"id\":\"SGX", 10);
+        offset = IntelJson.token(json, offset, "\",\"version\":1,\"issueDate\":\"", 27);
+        (numbers.issuedAt, offset) = IntelJson.time(json, offset);
+        offset = IntelJson.token(json, offset, "\",\"nextUpdate\":\"", 16);
+        (numbers.nextUpdate, offset) = IntelJson.time(json, offset);
+        offset = IntelJson.token(json, offset, "\",\"tcbEvalNumbers\":[", 20);
+        bytes memory table = TcbLevels.allocate(ENTRY);
+        uint256 end;
+        bool isMore = true;
+        while (isMore) {
+            require(
+                end < ENTRY * TcbLevels.MAX_LEVELS,
+                TcbLevels.TcbLevels_TooMany(TcbLevels.MAX_LEVELS)
+            );
+            offset = _entry(json, offset, table, end);
+            end += ENTRY;
+            (isMore, offset) = IntelJson.isMore(json, offset);
+        }
+        TcbLevels.setLength(table, end);
+        numbers.table = table;
+        IntelJson.finish(json, IntelJson.token(json, offset, "}", 1));
+    }
+
+    /// @notice What commits to a table.
+    function digest(bytes memory table) internal pure returns (bytes16) {
+        return bytes16(keccak256(table));
+    }
+
+    /// @notice The highest number whose recovery is public for at least `grace_s`; 0 when none is.
+    /// @param committed What `IIntelCollateral` has of the table.
+    /// @param table The whole table, as in the event.
+    /// @param now_ Seconds since the epoch.
+    function due(bytes16 committed, bytes calldata table, uint256 now_, uint256 grace_s)
+        internal
+        pure
+        returns (uint32 number)
+    {
+        bytes16 seen = digest(table);
+        require(seen == committed, EvaluationNumbers_Commitment(seen, committed));
+        for (uint256 i; i < table.length; i += ENTRY) {
+            uint32 entry = uint32(bytes4(table[i:i + 4]));
+            uint40 recoveryAt = uint40(bytes5(table[i + 4:i + 9]));
+            if (entry > number && recoveryAt + grace_s <= now_) number = entry;
+        }
+    }
+
+    function _entry(bytes memory json, uint256 offset, bytes memory table, uint256 end)
+        private
+        pure
+        returns (uint256)
+    {
+        uint256 number;
+        uint256 recoveryAt;
+        uint256 tcbDate;
+        offset = IntelJson.token(json, offset, "{\"tcbEvaluationDataNumber\":", 27);
+        (number, offset) = IntelJson.number(json, offset, type(uint32).max);
+        offset = IntelJson.token(json, offset, ",\"tcbRecoveryEventDate\":\"", 25);
+        (recoveryAt, offset) = IntelJson.time(json, offset);
+        offset = IntelJson.token(json, offset, "\",\"tcbDate\":\"", 13);
+        (tcbDate, offset) = IntelJson.time(json, offset);
+        TcbLevels.put(table, end, bytes32((number << 80 | recoveryAt << 40 | tcbDate) << 144));
+        return IntelJson.token(json, offset, "\"}", 2);
+    }
+}

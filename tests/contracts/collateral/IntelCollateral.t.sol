@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {IIntelCollateral} from "contracts/interfaces/IIntelCollateral.sol";
+import {DcapFixture} from "../DcapFixture.sol";
+import {Deploy} from "../Deploy.sol";
+
+/// @notice What only a chain unlike Anvil shows; all else is in `tests/integration`.
+contract IntelCollateralTest is DcapFixture {
+    address private constant P256_VERIFY = address(0x100);
+    bytes32 private constant NAME = keccak256("a TCB signing certificate's name");
+
+    function setUp() external {
+        load();
+    }
+
+    function test_constructor_TakesAnEmulatedRootOnALocalChain() external {
+        uint64[2] memory local = [uint64(31_337), 1337];
+        for (uint256 i; i < local.length; ++i) {
+            vm.chainId(local[i]);
+            IIntelCollateral collateral = _deploy(bytesAt(".refusedCa.root"));
+            assertEq(collateral.tier(), 4, "DEV");
+            assertEq(collateral.signerName(), NAME, "name");
+            (bytes32 x, bytes32 y, bytes32 nameHash, uint40 notAfter) = collateral.root();
+            assertEq(x, wordAt(".root.x"), "x");
+            assertEq(y, wordAt(".root.y"), "y");
+            assertEq(nameHash, wordAt(".root.nameHash"), "name");
+            assertEq(notAfter, numberAt(".root.notAfter"), "end");
+            assertTrue(address(collateral.certificateParser()).code.length > 0, "parser");
+        }
+    }
+
+    function test_constructor_RevertWhen_AnEmulatedRootLeavesTheLocalChain() external {
+        bytes memory root = bytesAt(".refusedCa.root");
+        uint64[3] memory production = [uint64(1), 10, 8453];
+        for (uint256 i; i < production.length; ++i) {
+            vm.chainId(production[i]);
+            vm.expectRevert(
+                abi.encodeWithSelector(
+                    IIntelCollateral.IntelCollateral_DevOnlyOnLocalChain.selector, production[i]
+                )
+            );
+            this.deploy(root);
+        }
+    }
+
+    /// @dev A chain without P256VERIFY answers with nothing, as the precompile does to a bad
+    ///      signature.
+    function test_constructor_RevertWhen_ThePrecompileAnswersNothing() external {
+        _refuseWithout("");
+    }
+
+    function test_constructor_RevertWhen_ThePrecompileTakesEverything() external {
+        _refuseWithout(abi.encode(1));
+    }
+
+    function test_constructor_RevertWhen_TheRootIsNotOne() external {
+        _refuse(bytesAt(".ca.certificate"), IIntelCollateral.IntelCollateral_PathLength.selector);
+        _refuse(bytesAt(".pck.certificate"), IIntelCollateral.IntelCollateral_NotACa.selector);
+        _refuse(bytesAt(".refusedCa.pathLength1"), IIntelCollateral.IntelCollateral_Issuer.selector);
+        _refuse(new bytes(4097), IIntelCollateral.IntelCollateral_TooLong.selector);
+    }
+
+    function test_constructor_RevertWhen_TheRootIsAltered() external {
+        bytes memory root = bytesAt(".refusedCa.root");
+        _refuse(
+            flipped(root, 8 * root.length - 1), IIntelCollateral.IntelCollateral_Signature.selector
+        );
+    }
+
+    function test_constructor_RevertWhen_TheRootHasEnded() external {
+        bytes memory root = bytesAt(".refusedCa.root");
+        vm.warp(numberAt(".root.notAfter"));
+        _deploy(root);
+        vm.warp(numberAt(".root.notAfter") + 1);
+        _refuse(root, IIntelCollateral.IntelCollateral_Expired.selector);
+    }
+
+    function deploy(bytes calldata root) external returns (IIntelCollateral) {
+        return _deploy(root);
+    }
+
+    function _refuse(bytes memory root, bytes4 selector) private {
+        vm.expectPartialRevert(selector);
+        this.deploy(root);
+    }
+
+    function _refuseWithout(bytes memory answer) private {
+        bytes memory root = bytesAt(".refusedCa.root");
+        vm.mockCall(P256_VERIFY, "", answer);
+        vm.expectRevert(IIntelCollateral.IntelCollateral_NoP256Precompile.selector);
+        this.deploy(root);
+    }
+
+    function _deploy(bytes memory root) private returns (IIntelCollateral) {
+        return IIntelCollateral(Deploy.shipped("IntelCollateral", abi.encode(root, NAME)));
+    }
+}
