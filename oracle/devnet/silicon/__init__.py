@@ -8,7 +8,8 @@ unchanged; the root is its own, made anew for each instance and kept in memory o
 Production verifiers refuse its root, and the contracts refuse to be built with it on anything but a
 local chain.
 
-- `pki.py` root, platform CA, PCK leaf with the SGX extension.
+- `pki.py` root, platform CA, PCK leaf with the SGX extension, TCB signer.
+- `collateral.py` TCB info, quoting enclaves' identities, revocation lists, evaluation numbers.
 - `quotes.py` quoting enclave, SGX version 3 and TDX version 4 quotes.
 - `vendor.py` one instance of all that, and what a verifier contract must be built with.
 - `service.py` the instance behind a unix socket; `__main__.py` runs it as a process.

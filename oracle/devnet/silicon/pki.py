@@ -1,4 +1,4 @@
-"""Certificates of the emulated vendor: root, platform CA, and the PCK leaf of one machine.
+"""Certificates of the emulated vendor: root, platform CA, PCK leaf of one machine, TCB signer.
 
 The layout is Intel's to the byte, the names are not: nothing that trusts Intel accepts this root,
 and nobody who reads a certificate can mistake it.
@@ -24,7 +24,8 @@ ORGANIZATION = "Emulated Silicon, not a hardware vendor"
 ROOT_NAME = "Emulated SGX Root CA"
 PLATFORM_CA_NAME = "Emulated SGX PCK Platform CA"
 PCK_NAME = "Emulated SGX PCK Certificate"
-#: The vendor's lives: the root long, the CA fifteen years, a leaf seven.
+TCB_SIGNER_NAME = "Emulated SGX TCB Signing"
+#: The vendor's lives: the root long, the CA fifteen years, a leaf and the TCB signer seven.
 ROOT_LIFE = timedelta(days=30 * 365)
 CA_LIFE = timedelta(days=15 * 365)
 PCK_LIFE = timedelta(days=7 * 365)
@@ -93,17 +94,22 @@ class Authority:
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """The three certificates behind a machine's quotes."""
+    """The three certificates behind a machine's quotes, and the one that signs collateral."""
 
     root: Authority
     platform_ca: Authority
     pck: Authority
+    tcb_signer: Authority
 
     @property
     def pem(self) -> bytes:
         """Leaf, CA, root, as a quote carries them; the last byte is NUL, as in the vendor's."""
-        chain = (self.pck, self.platform_ca, self.root)
-        return b"".join(link.certificate.public_bytes(Encoding.PEM) for link in chain) + b"\0"
+        return pem_chain(self.pck, self.platform_ca, self.root) + b"\0"
+
+
+def pem_chain(*links: Authority) -> bytes:
+    """Certificates in PEM, in this order."""
+    return b"".join(link.certificate.public_bytes(Encoding.PEM) for link in links)
 
 
 def make_platform(token_bytes: Callable[[int], bytes]) -> Platform:
@@ -126,18 +132,25 @@ def make_chain(platform: Platform, *, now: datetime) -> Chain:
         now: Certificates begin one day before it: a blockchain's clock may be behind.
     """
     begin = now.astimezone(UTC).replace(microsecond=0) - timedelta(days=1)
-    root_key, ca_key, pck_key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(3))
-    root_name, ca_name, pck_name = map(_name, (ROOT_NAME, PLATFORM_CA_NAME, PCK_NAME))
+    root_key, ca_key, pck_key, tcb_key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(4))
+    names = (ROOT_NAME, PLATFORM_CA_NAME, PCK_NAME, TCB_SIGNER_NAME)
+    root_name, ca_name, pck_name, tcb_name = map(_name, names)
     root = _builder(root_name, root_name, root_key, begin, ROOT_LIFE)
     root = _extend_ca(root, root_key, root_key, _ROOT_CRL_URL, path_length=1)
     ca = _builder(ca_name, root_name, ca_key, begin, CA_LIFE)
     ca = _extend_ca(ca, ca_key, root_key, _ROOT_CRL_URL, path_length=0)
     pck = _builder(pck_name, ca_name, pck_key, begin, PCK_LIFE)
-    pck = _extend_leaf(pck, pck_key, ca_key, sgx_extension(platform))
+    pck = _extend_leaf(pck, pck_key, ca_key, _CRL_URL).add_extension(
+        x509.UnrecognizedExtension(x509.ObjectIdentifier(SGX_EXTENSION), sgx_extension(platform)),
+        critical=False,
+    )
+    tcb = _builder(tcb_name, root_name, tcb_key, begin, PCK_LIFE)
+    tcb = _extend_leaf(tcb, tcb_key, root_key, _ROOT_CRL_URL)
     return Chain(
         root=Authority(root.sign(root_key, SHA256()), root_key),
         platform_ca=Authority(ca.sign(root_key, SHA256()), ca_key),
         pck=Authority(pck.sign(ca_key, SHA256()), pck_key),
+        tcb_signer=Authority(tcb.sign(root_key, SHA256()), tcb_key),
     )
 
 
@@ -213,16 +226,11 @@ def _extend_leaf(
     builder: x509.CertificateBuilder,
     key: ec.EllipticCurvePrivateKey,
     issuer_key: ec.EllipticCurvePrivateKey,
-    extension: bytes,
+    crl_url: str,
 ) -> x509.CertificateBuilder:
     usage = _usage(key_cert_sign=False)
-    return (
-        _extend(builder, key, issuer_key, _CRL_URL, usage)
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(
-            x509.UnrecognizedExtension(x509.ObjectIdentifier(SGX_EXTENSION), extension),
-            critical=False,
-        )
+    return _extend(builder, key, issuer_key, crl_url, usage).add_extension(
+        x509.BasicConstraints(ca=False, path_length=None), critical=True
     )
 
 

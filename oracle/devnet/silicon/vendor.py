@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from enclave.domain.evidence import TeeKind, emulated_measurement, image_id
+from oracle.devnet.silicon.collateral import CollateralOffice
 from oracle.devnet.silicon.pki import Chain, Platform, make_chain, make_platform
 from oracle.devnet.silicon.quotes import (
     ENCLAVE_ATTRIBUTES,
@@ -66,6 +67,7 @@ class SiliconVendor:
         self._platform = make_platform(token_bytes)
         self._chain = make_chain(self._platform, now=now)
         self._quoting_enclave = QuotingEnclave(self._platform, self._chain, token_bytes)
+        self._collateral = CollateralOffice(self._chain, self._platform, now=now)
 
     @property
     def chain(self) -> Chain:
@@ -76,6 +78,11 @@ class SiliconVendor:
     def platform(self) -> Platform:
         """The machine."""
         return self._platform
+
+    @property
+    def collateral(self) -> CollateralOffice:
+        """The vendor's publishing side."""
+        return self._collateral
 
     @property
     def constants(self) -> VendorConstants:
