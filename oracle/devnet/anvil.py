@@ -73,13 +73,17 @@ def _result(request: dict[str, Any], reply: dict[str, Any]) -> Any:
 
 @contextlib.asynccontextmanager
 async def anvil(
-    program: Path = DEFAULT_ANVIL, *, block_time_s: int | None = None
+    program: Path = DEFAULT_ANVIL,
+    *,
+    block_time_s: int | None = None,
+    stopped_at: int | None = None,
 ) -> AsyncIterator[Anvil]:
     """Run a fresh local chain for the length of the block.
 
     Args:
         program: The native `anvil`.
         block_time_s: Seconds between blocks; `None` mines each transaction at once.
+        stopped_at: The moment of every block, in seconds since the epoch; `None` lets time pass.
 
     Raises:
         ConfigError: The program is missing or does not start.
@@ -91,6 +95,8 @@ async def anvil(
     command += ["--gas-limit", "300000000"]
     if block_time_s is not None:
         command += ["--block-time", str(block_time_s)]
+    if stopped_at is not None:
+        command += ["--timestamp", str(stopped_at)]
     async with child(command, name="anvil") as process:
         url = f"http://127.0.0.1:{await _port(process)}"
         timeout = aiohttp.ClientTimeout(total=CALL_S)
@@ -98,6 +104,8 @@ async def anvil(
             node = Anvil(session, url, process.process_id)
             # It logs every call to the pipe, which nobody reads from now on.
             await node.call("anvil_setLoggingEnabled", False)
+            if stopped_at is not None:
+                await node.call("anvil_setBlockTimestampInterval", 0)
             yield node
 
 
