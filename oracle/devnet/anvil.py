@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import io
 import itertools
+import json
 import re
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -19,6 +21,7 @@ DEFAULT_ANVIL = Path(__file__).resolve().parents[2] / "contracts/node_modules/.b
 CHAIN_ID = 31337
 START_S = 10.0
 CALL_S = 10.0
+_JSON = {"Content-Type": "application/json"}
 _LISTENING = re.compile(rb"Listening on 127\.0\.0\.1:([0-9]{1,5})")
 
 
@@ -52,7 +55,9 @@ class Anvil:
             for method, params in calls
         ]
         try:
-            async with self._session.post(self.url, json=requests) as response:
+            # A stream, as the batch of a deployment may be larger than aiohttp sends at once.
+            body = io.BytesIO(json.dumps(requests).encode())
+            async with self._session.post(self.url, data=body, headers=_JSON) as response:
                 replies = {reply["id"]: reply for reply in await response.json()}
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             raise ChainError(f"local chain: {type(error).__name__}") from error
