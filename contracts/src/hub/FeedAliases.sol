@@ -18,7 +18,7 @@ abstract contract FeedAliases is FeedRounds {
     function setAlias(bytes32 name, uint16 index) external onlySelf {
         require(name != 0, FeedHub_EmptyAlias());
         FeedInfo memory to = feedInfo(index);
-        bytes32 formerFeedId;
+        bytes32 formerFeedId = 0;
         if (_aliases[name] != 0) {
             uint16 formerIndex = aliasIndex(name);
             require(index != formerIndex, FeedHub_AliasUnchanged(name, index));
