@@ -226,6 +226,18 @@ contract AttestationRegistryGovernanceTest is RegistrySetup {
         );
     }
 
+    function test_addVerifier_RevertWhen_EveryNumberIsTaken() external {
+        // Behind the three slots of Governed lies the count of verifiers: one number is left.
+        vm.store(address(registry), bytes32(uint256(3)), bytes32(uint256(type(uint16).max - 1)));
+        address last = address(new FakeVerifier(Tier.DIRECT));
+        govern(registry, abi.encodeCall(IAttestationRegistry.addVerifier, (last)));
+        assertEq(registry.verifierAt(type(uint16).max), last, "the last number");
+        refuseVerifier(
+            address(new FakeVerifier(Tier.DIRECT)),
+            abi.encodeWithSelector(IAttestationRegistry.AttestationRegistry_VerifiersFull.selector)
+        );
+    }
+
     function test_addVerifier_RevertWhen_TierDoesNotExist() external {
         for (uint8 tier; tier < 6; tier += 5) {
             refuseVerifier(

@@ -83,6 +83,17 @@ contract ImagePolicyTest is Test {
         );
     }
 
+    function test_approveImage_RevertWhen_EveryIndexIsTaken() external {
+        // Behind the three slots of Governed lies the count of images: one index is left.
+        vm.store(address(policy), bytes32(uint256(3)), bytes32(uint256(type(uint24).max - 1)));
+        approve(sound(IMAGE));
+        assertEq(policy.image(IMAGE).index, type(uint24).max, "the last index");
+        refuse(
+            sound(keccak256("another")),
+            abi.encodeWithSelector(IImagePolicy.ImagePolicy_Full.selector)
+        );
+    }
+
     function test_approveImage_RevertWhen_ImageWasWithdrawn() external {
         approve(sound(IMAGE));
         policy.withdrawImage(IMAGE);

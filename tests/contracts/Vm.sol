@@ -89,6 +89,7 @@ interface Vm {
     function getCode(string calldata artifact) external view returns (bytes memory);
     function snapshotState() external returns (uint256);
     function revertToState(uint256 id) external returns (bool);
+    function envOr(string calldata name, bool otherwise) external view returns (bool);
     function cool(address where) external;
     function lastCallGas() external view returns (Gas memory);
     function snapshotValue(string calldata group, string calldata name, uint256 value) external;

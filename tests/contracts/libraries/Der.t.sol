@@ -37,6 +37,10 @@ contract DerCaller {
     function time(bytes memory data) external pure returns (uint64, uint256) {
         return Der.time(data, 0, data.length);
     }
+
+    function shaOfZeros(uint256 size) external view returns (bytes32) {
+        return Der.sha(new bytes(size), 0, size);
+    }
 }
 
 contract DerTest is Test {
@@ -175,6 +179,30 @@ contract DerTest is Test {
             vm.expectRevert(abi.encodeWithSelector(Der.Der_Time.selector, 0));
             der.time(data);
         }
+    }
+
+    function test_time_RevertWhen_TheLongFormIsShorterOrLonger() external {
+        bytes[3] memory wrong = [bytes("500101000000Z"), "20500101000000.0Z", "2050010100Z"];
+        for (uint256 i; i < wrong.length; ++i) {
+            bytes memory data = abi.encodePacked(hex"18", uint8(wrong[i].length), wrong[i]);
+            vm.expectRevert(abi.encodeWithSelector(Der.Der_Time.selector, 0));
+            der.time(data);
+        }
+    }
+
+    /// @dev Of a large input the 64th part of the gas, which a failed precompile leaves, is enough to go on.
+    function test_sha_IsRightOrReverts_HoweverLittleGas() external view {
+        uint256 size = 1 << 18;
+        bytes32 wanted = sha256(new bytes(size));
+        uint256 refused;
+        for (uint256 gas_ = 150_000; gas_ < 400_000; gas_ += 5_000) {
+            try der.shaOfZeros{gas: gas_}(size) returns (bytes32 digest) {
+                assertEq(digest, wanted, "digest");
+            } catch {
+                ++refused;
+            }
+        }
+        assertTrue(refused > 20 && refused < 50, "both happen");
     }
 
     function test_time_RevertWhen_ElementIsNoTime() external {

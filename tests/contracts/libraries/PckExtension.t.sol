@@ -87,6 +87,11 @@ contract PckExtensionTest is DcapFixture {
         refuse(altered, Der.Der_Constant.selector);
     }
 
+    function test_parse_RevertWhen_AnObjectIdentifierEndsBeforeItsNumber() external {
+        vm.expectRevert(abi.encodeWithSelector(Der.Der_Truncated.selector, 15, 16));
+        caller.parse(hex"300d300b060a2a864886f84d010d01");
+    }
+
     function test_parse_RevertWhen_ComponentsAreOutOfOrder() external {
         bytes memory altered = bytes.concat(sound);
         // Number of the first component: 12 bytes into its object identifier's element.

@@ -99,6 +99,13 @@ contract X509Test is DcapFixture {
         refuseReplaced(ca, hex"040403020106", hex"040403020306", X509.X509_KeyUsage.selector);
         refuseReplaced(ca, hex"040403020106", hex"040403020806", X509.X509_KeyUsage.selector);
         refuseReplaced(ca, hex"040403020106", hex"0404030106ff", Der.Der_TrailingBytes.selector);
+        // More than one byte of bits, in the room that the criticality had.
+        refuseReplaced(
+            ca,
+            hex"0603551d0f0101ff040403020106",
+            hex"0603551d0f040703050100000006",
+            X509.X509_KeyUsage.selector
+        );
     }
 
     function test_parse_RevertWhen_AnExtensionOccursTwice() external {
@@ -121,21 +128,30 @@ contract X509Test is DcapFixture {
     }
 
     function test_parse_RevertWhen_ThereAreNoExtensions() external {
-        // The same certificate up to its key, and lengths to match.
-        Certificate memory c = x509.parse(ca);
-        uint256 key = last(ca, abi.encode(c.y)) + 32;
-        bytes memory head = new bytes(key - 8);
+        refuse(upTo(keyEnd()), Der.Der_Truncated.selector);
+    }
+
+    function test_parse_RevertWhen_TheSignedPartEndsInsideTheKey() external {
+        uint256 end = keyEnd() - 1;
+        bytes memory altered = upTo(end);
+        vm.expectRevert(abi.encodeWithSelector(Der.Der_Truncated.selector, end, end + 1));
+        x509.parse(altered);
+    }
+
+    function keyEnd() private view returns (uint256) {
+        return last(ca, abi.encode(x509.parse(ca).y)) + 32;
+    }
+
+    /// @dev The same certificate, whose signed part ends there, and lengths to match.
+    function upTo(uint256 end) private view returns (bytes memory) {
+        bytes memory head = new bytes(end - 8);
         for (uint256 i; i < head.length; ++i) {
             head[i] = ca[8 + i];
         }
         bytes memory signed = bytes.concat(hex"3082", abi.encodePacked(uint16(head.length)), head);
         bytes memory tail = hex"300a06082a8648ce3d0403020309003006020101020101";
-        refuse(
-            bytes.concat(
-                hex"3082", abi.encodePacked(uint16(signed.length + tail.length)), signed, tail
-            ),
-            Der.Der_Truncated.selector
-        );
+        uint16 length = uint16(signed.length + tail.length);
+        return bytes.concat(hex"3082", abi.encodePacked(length), signed, tail);
     }
 
     function refuse(bytes memory der, bytes4 selector) private {
