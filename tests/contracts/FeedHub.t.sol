@@ -803,6 +803,20 @@ contract FeedHubTest is FeedHubSetup {
         hub.submit(_report(START, _one(1, PRICE), _firstSeats(3)));
     }
 
+    /// @dev A round that no reader gets any more is no measure for the next one.
+    function test_submit_MeasuresNoJumpFromARoundThatIsOutOfBounds() external {
+        hub.submit(_report(START, _one(1, PRICE), _firstSeats(3)));
+        _limit(PRICE * 10, PRICE * 100);
+        hub.rebuild();
+        vm.warp(START + 1);
+        hub.submit(_report(START + 1, _one(1, PRICE * 10), _firstSeats(3)));
+        assertEq(hub.read(1).answer, PRICE * 10, "landed");
+        // From there on steps are measured again.
+        vm.warp(START + 2);
+        _expectSkipped(1, 4, _many(3, 1, PRICE * 100 - 2), START + 2);
+        assertEq(hub.read(1).answer, PRICE * 10, "a jump");
+    }
+
     function test_read_RevertWhen_TheRoundIsOutsideNewBounds() external {
         hub.submit(_report(START, _one(1, PRICE), _firstSeats(3)));
         _limit(PRICE + 1, PRICE + 2);

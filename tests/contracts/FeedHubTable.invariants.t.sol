@@ -155,6 +155,8 @@ contract FeedHubTableHandler is FeedHubHandler {
             uint256 age_s = (lane >> 32 & type(uint32).max) - (before[i] >> 32 & type(uint32).max);
             if (age_s > info.jumpLapse_s) continue;
             (uint256 value, uint256 from) = (lane >> 64, before[i] >> 64);
+            // What nobody is served any more, as the bounds moved, is no measure.
+            if (from < uint64(info.minAnswer) || from > uint64(info.maxAnswer)) continue;
             uint256 step = value > from ? value - from : from - value;
             if (step * BPS > info.jumpBps * from) ++stepsTooLarge;
         }

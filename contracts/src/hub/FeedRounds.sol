@@ -107,6 +107,9 @@ abstract contract FeedRounds is FeedList {
         if (stored.isWatched() && _isFeedPaused(entry.index())) return SKIPPED_PAUSED;
         if (observedAt <= stored.observedAt()) return SKIPPED_NOT_NEWER;
         if (!limits.isInBounds(entry.rawValue())) return SKIPPED_OUT_OF_BOUNDS;
+        // A round that nobody is served, as the bounds changed, is no measure for the next. Its lane is
+        // watched: `RoundStore` leaves its entries to be asked here.
+        if (!limits.isInBounds(stored.rawValue())) return 0;
         return limits.isJump(stored, entry.rawValue(), observedAt) ? SKIPPED_JUMP : 0;
     }
 }

@@ -29,7 +29,8 @@ struct FeedListing {
     int64 minAnswer;
     /// @dev Largest answer accepted.
     int64 maxAnswer;
-    /// @dev Largest step from the stored answer, in basis points of it; at least 1.
+    /// @dev Largest step from the stored answer, in basis points of it; at least 1. From one that is outside
+    ///      the bounds as they are now, any step is accepted.
     uint16 jumpBps;
     /// @dev Age of the stored round, in seconds, beyond which any step is accepted; 1 to 86,400.
     uint32 jumpLapse_s;
@@ -131,7 +132,8 @@ interface IFeedHub is IGoverned {
     error FeedHub_Paused(uint256 until);
     /// @notice The feed's round may not be read before this second.
     error FeedHub_FeedPaused(uint16 index, uint256 until);
-    /// @notice The stored round is outside the bounds that were set since; the next one will not be.
+    /// @notice The stored round is outside the bounds that were set since; the next one will not be, however
+    ///         large the step to it.
     error FeedHub_OutOfBounds(uint16 index, int64 seen, int64 minAnswer, int64 maxAnswer);
     /// @notice The feed or hub is not paused.
     error FeedHub_NotPaused();

@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {SeatEntry} from "../interfaces/ISignerSet.sol";
 import {Lane} from "../types/Lane.sol";
+import {Tier} from "../types/Tee.sol";
 import {Narrow} from "./Narrow.sol";
 
 /// @notice A signer in the table: address 160 | expiresAt 40 | vendor 4 | tier 4. Zero: nobody.
@@ -88,9 +89,10 @@ library HubTable {
         }
     }
 
-    /// @notice A signer's row; none if its tier is weaker than `minTier`.
+    /// @notice A signer's row; none if its tier is weaker than `minTier`, or is none.
     function signerRow(SeatEntry memory entry, uint256 minTier) internal pure returns (SignerRow) {
-        if (entry.signer == address(0) || entry.tier > minTier) return SignerRow.wrap(0);
+        if (entry.signer == address(0)) return SignerRow.wrap(0);
+        if (entry.tier < Tier.DIRECT || entry.tier > minTier) return SignerRow.wrap(0);
         uint256 expiresAt_ = entry.expiresAt;
         if (expiresAt_ > type(uint40).max) expiresAt_ = type(uint40).max;
         return SignerRow.wrap(

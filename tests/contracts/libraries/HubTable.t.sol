@@ -41,10 +41,13 @@ contract HubTableTest is Test {
         assertLe(1 + HubTable.size(64, 1024), 24_576, "bytes");
     }
 
-    function test_signerRow_IsEmptyForNobodyAndForAWeakerTier() external pure {
+    function test_signerRow_IsEmptyForNobodyForNoTierAndForAWeakerTier() external pure {
         SeatEntry memory entry = SeatEntry(address(1), 2, 3, 2);
         assertTrue(SignerRow.unwrap(HubTable.signerRow(entry, 2)) != 0, "tier 2 of 2");
         assertEq(SignerRow.unwrap(HubTable.signerRow(entry, 1)), 0, "tier 2 of 1");
+        entry.tier = 0;
+        assertEq(SignerRow.unwrap(HubTable.signerRow(entry, 4)), 0, "no tier");
+        entry.tier = 2;
         entry.signer = address(0);
         assertEq(SignerRow.unwrap(HubTable.signerRow(entry, 2)), 0, "nobody");
     }
@@ -78,7 +81,7 @@ contract HubTableTest is Test {
             address(uint160(draw) | 1),
             uint40(draw >> 160),
             uint8(draw >> 200) & 0xF,
-            uint8(draw >> 208) & 3
+            1 + (uint8(draw >> 208) & 3)
         );
     }
 
