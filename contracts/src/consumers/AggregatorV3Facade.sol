@@ -4,7 +4,7 @@ pragma solidity 0.8.37;
 import {AggregatorInterface} from "../interfaces/AggregatorInterface.sol";
 import {AggregatorV3Interface} from "../interfaces/AggregatorV3Interface.sol";
 import {IAggregatorV3Facade} from "../interfaces/IAggregatorV3Facade.sol";
-import {IFeedHub} from "../interfaces/IFeedHub.sol";
+import {IFeedHub, Round} from "../interfaces/IFeedHub.sol";
 import {Age} from "../libraries/Age.sol";
 import {HubReader} from "../libraries/HubReader.sol";
 import {RoundReturn} from "../libraries/RoundReturn.sol";
@@ -162,11 +162,25 @@ contract AggregatorV3Facade is IAggregatorV3Facade {
         revert AggregatorV3Facade_Stale(observedAt, block.timestamp - _lifetime_s);
     }
 
+    /// @dev The hub's round of that moment; if it is the latest, no older than `latestRoundData` serves.
     function _round(uint256 roundId) private view returns (int256 answer, uint256 observedAt) {
-        (answer, observedAt) = _latest();
-        if (roundId == observedAt) return (answer, observedAt);
-        require(roundId < observedAt, AggregatorV3Facade_UnknownRound(roundId, observedAt));
-        // forge-lint: disable-next-line(unsafe-typecast) less than a moment, which has 32 bits
-        return (_hub.roundAt(_index(), uint32(roundId)).answer, roundId);
+        require(
+            roundId <= type(uint32).max, AggregatorV3Facade_UnknownRound(roundId, type(uint32).max)
+        );
+        uint16 index = _index();
+        // forge-lint: disable-next-line(unsafe-typecast) checked above
+        answer = _hub.roundAt(index, uint32(roundId)).answer;
+        if (Age.isOver(roundId, _lifetime_s) && _isLatest(index, roundId)) _refuse(roundId);
+        return (answer, roundId);
+    }
+
+    /// @param roundId Of a round that the hub serves. So if it serves no latest one, that is another, which
+    ///        is out of bounds. A read that fails for want of gas leaves none to go on with.
+    function _isLatest(uint16 index, uint256 roundId) private view returns (bool) {
+        try _hub.read(index) returns (Round memory latest) {
+            return latest.observedAt == roundId;
+        } catch {
+            return false;
+        }
     }
 }

@@ -32,6 +32,24 @@ abstract contract FeedRounds is FeedList {
     }
 
     /// @inheritdoc IFeedHub
+    function readMany(uint16[] calldata indexes) external view returns (Round[] memory rounds) {
+        uint256 count = indexes.length;
+        require(count <= MAX_FEEDS, FeedHub_TooManyIndexes(count, MAX_FEEDS));
+        rounds = new Round[](count);
+        for (uint256 i = 0; i < count; ++i) {
+            Lane lane = _slots.laneAt(indexes[i]);
+            if (!lane.isReadable()) lane = _inspected(indexes[i], lane);
+            rounds[i] = Round({
+                answer: lane.value(),
+                observedAt: lane.observedAt(),
+                dispersion: lane.dispersion(),
+                sources: lane.sources(),
+                flags: lane.flags()
+            });
+        }
+    }
+
+    /// @inheritdoc IFeedHub
     function roundAt(uint16 index, uint32 observedAt) external view returns (Round calldata) {
         if (index >= _feedCount()) revert FeedHub_UnlistedFeed(index, _feedCount());
         Lane lane = _slots.laneAt(index);
@@ -107,9 +125,9 @@ abstract contract FeedRounds is FeedList {
         if (stored.isWatched() && _isFeedPaused(entry.index())) return SKIPPED_PAUSED;
         if (observedAt <= stored.observedAt()) return SKIPPED_NOT_NEWER;
         if (!limits.isInBounds(entry.rawValue())) return SKIPPED_OUT_OF_BOUNDS;
+        if (!limits.isJump(stored, entry.rawValue(), observedAt)) return 0;
         // A round that nobody is served, as the bounds changed, is no measure for the next. Its lane is
         // watched: `RoundStore` leaves its entries to be asked here.
-        if (!limits.isInBounds(stored.rawValue())) return 0;
-        return limits.isJump(stored, entry.rawValue(), observedAt) ? SKIPPED_JUMP : 0;
+        return limits.isInBounds(stored.rawValue()) ? SKIPPED_JUMP : 0;
     }
 }

@@ -12,16 +12,16 @@ import {IFeedHub} from "./IFeedHub.sol";
 ///      may run ahead of it by the hub's skew, and consumers subtract `updatedAt` from the block's time.
 ///
 ///      Where an aggregator would answer with zeros, this reverts: a feed that was never written or is
-///      paused or out of bounds with the hub's own error, a latest round older than `maxAge_s` with `Stale`, a
-///      round after the latest with `UnknownRound`, and with the hub's own error one before it that the feed
-///      does not keep: without a history, any. That holds for all functions that return a round, an answer, a
-///      timestamp or a round id.
+///      paused or out of bounds with the hub's own error, a latest round older than `maxAge_s` with `Stale`, and
+///      with the hub's `UnknownRound` one after the latest, or before it that the feed does not keep: without a
+///      history, any. That holds for all functions that return a round, an answer, a timestamp or a round id.
+///      A former round that the feed keeps is served by its id, however old it and the latest are.
 interface IAggregatorV3Facade is AggregatorV3Interface, AggregatorInterface {
     /// @notice A facade serves either a feed or whatever feed an alias points at: one of the two is zero.
     error AggregatorV3Facade_FeedOrAlias(bytes32 feedId, bytes32 aliasName);
     /// @notice The latest round is older than this facade serves.
     error AggregatorV3Facade_Stale(uint256 updatedAt, uint256 wanted_at);
-    /// @notice There is no such round: it would come after the latest.
+    /// @notice There can be no such round: ids have 32 bits.
     error AggregatorV3Facade_UnknownRound(uint256 seen, uint256 wanted);
 
     /// @notice The hub that the answers come from.

@@ -176,6 +176,8 @@ interface IFeedHub is IGoverned {
     error FeedHub_UnknownRound(uint16 index, uint256 seen_at, uint256 latest_at);
     /// @notice The feed has no round yet.
     error FeedHub_NeverWritten(uint16 index);
+    /// @notice More rounds asked for than feeds can be listed.
+    error FeedHub_TooManyIndexes(uint256 seen, uint256 wanted);
 
     /// @notice A feed got the next index. Definition and decimals reproduce its id:
     ///         keccak256(0x01 ‖ decimals ‖ definition).
@@ -281,6 +283,11 @@ interface IFeedHub is IGoverned {
     /// @dev Does NOT bound its age. Reverts if the feed is unlisted, never written or paused, or if the round
     ///      is outside the feed's bounds as they are now.
     function read(uint16 index) external view returns (Round memory);
+
+    /// @notice The last accepted rounds of several feeds, in the order asked for, repetitions included.
+    /// @dev Reverts as `read` does if it would for any of them.
+    /// @param indexes At most 1,024.
+    function readMany(uint16[] calldata indexes) external view returns (Round[] memory);
 
     /// @notice The last accepted round of the feed that a name points at.
     /// @dev Reverts if there is no such name, and as `read` does. Whoever reads by a name trusts governance to

@@ -96,6 +96,7 @@ contract AggregatorV3FacadeTest is FeedHubSetup {
         facade.getRoundData(uint80(START - 2));
         vm.warp(START + 60);
         _assertEveryGetterReverts(
+            START - 1,
             abi.encodeWithSelector(
                 IAggregatorV3Facade.AggregatorV3Facade_Stale.selector, START - 1, START
             )
@@ -137,6 +138,7 @@ contract AggregatorV3FacadeTest is FeedHubSetup {
         hub.submit(_report(START, _one(2, PRICE), 1));
         vm.warp(START + 61);
         _assertEveryGetterReverts(
+            START,
             abi.encodeWithSelector(
                 IAggregatorV3Facade.AggregatorV3Facade_Stale.selector, START, START + 1
             )
@@ -157,7 +159,12 @@ contract AggregatorV3FacadeTest is FeedHubSetup {
     }
 
     function test_everyGetter_RevertWhen_NeverWritten() external view {
-        _assertEveryGetterReverts(abi.encodeWithSelector(IFeedHub.FeedHub_NeverWritten.selector, 2));
+        _assertLatestGettersRevert(
+            abi.encodeWithSelector(IFeedHub.FeedHub_NeverWritten.selector, 2)
+        );
+        _assertRoundGettersRevert(
+            START, abi.encodeWithSelector(IFeedHub.FeedHub_UnknownRound.selector, 2, START, 0)
+        );
     }
 
     function test_everyGetter_RevertWhen_Paused() external {
@@ -165,21 +172,22 @@ contract AggregatorV3FacadeTest is FeedHubSetup {
         vm.prank(GUARDIAN);
         hub.pauseFeed(2);
         _assertEveryGetterReverts(
-            abi.encodeWithSelector(IFeedHub.FeedHub_FeedPaused.selector, 2, START + 7 days)
+            START, abi.encodeWithSelector(IFeedHub.FeedHub_FeedPaused.selector, 2, START + 7 days)
         );
     }
 
     function testFuzz_roundGetters_RevertWhen_RoundIsAfterTheLatest(uint256 roundId) external {
-        roundId = bound(roundId, START + 1, type(uint256).max);
         hub.submit(_report(START, _one(2, PRICE), 1));
+        uint256 later = bound(roundId, START + 1, type(uint32).max);
+        _assertRoundGettersRevert(
+            later, abi.encodeWithSelector(IFeedHub.FeedHub_UnknownRound.selector, 2, later, START)
+        );
+        // No moment, though its last 32 bits are that of the latest round.
         bytes4 reason = IAggregatorV3Facade.AggregatorV3Facade_UnknownRound.selector;
-        vm.expectRevert(abi.encodeWithSelector(reason, roundId, START));
-        facade.getAnswer(roundId);
-        vm.expectRevert(abi.encodeWithSelector(reason, roundId, START));
-        facade.getTimestamp(roundId);
-        roundId = bound(roundId, START + 1, type(uint80).max);
-        vm.expectRevert(abi.encodeWithSelector(reason, roundId, START));
-        facade.getRoundData(uint80(roundId));
+        uint256 beyond = bound(roundId, 1, type(uint48).max) << 32 | START;
+        _assertRoundGettersRevert(beyond, abi.encodeWithSelector(reason, beyond, type(uint32).max));
+        vm.expectRevert(abi.encodeWithSelector(reason, type(uint256).max, type(uint32).max));
+        facade.getAnswer(type(uint256).max);
     }
 
     function test_roundGetters_RevertWhen_RoundIsFormerAndNotKept() external {
@@ -220,10 +228,24 @@ contract AggregatorV3FacadeTest is FeedHubSetup {
         }
         vm.expectPartialRevert(IFeedHub.FeedHub_UnknownRound.selector);
         facade.getRoundData(uint80(START - 3));
-        // What is not served any more as the latest is not served as a former one.
-        vm.warp(START + 61);
-        vm.expectPartialRevert(IAggregatorV3Facade.AggregatorV3Facade_Stale.selector);
-        facade.getRoundData(uint80(START - 1));
+        // The age that it serves bounds the latest round alone.
+        vm.warp(START + 365 days);
+        assertEq(facade.getAnswer(START - 1), PRICE + 2, "a former round");
+        _assertRoundGettersRevert(
+            START,
+            abi.encodeWithSelector(
+                IAggregatorV3Facade.AggregatorV3Facade_Stale.selector, START, START + 365 days - 60
+            )
+        );
+        // So do bounds that only the latest is outside of; and a pause hides all.
+        _govern(hub, abi.encodeCall(hub.setFeedLimits, (3, PRICE, PRICE + 2, 1000, 3600)));
+        assertEq(facade.getAnswer(START - 1), PRICE + 2, "the latest is out of bounds");
+        vm.expectPartialRevert(IFeedHub.FeedHub_OutOfBounds.selector);
+        facade.getAnswer(START);
+        vm.prank(GUARDIAN);
+        hub.pauseFeed(3);
+        vm.expectPartialRevert(IFeedHub.FeedHub_FeedPaused.selector);
+        facade.getAnswer(START - 1);
     }
 
     function test_aConsumerOfChainlinkV3_RunsUnchanged() external {
@@ -277,20 +299,27 @@ contract AggregatorV3FacadeTest is FeedHubSetup {
         assertEq(facade.getTimestamp(roundId), at_, "getTimestamp");
     }
 
-    function _assertEveryGetterReverts(bytes memory reason) private view {
-        bytes[7] memory calls = [
-            abi.encodeCall(facade.latestRoundData, ()),
-            abi.encodeCall(facade.getRoundData, (uint80(START))),
-            abi.encodeCall(facade.latestAnswer, ()),
-            abi.encodeCall(facade.latestTimestamp, ()),
-            abi.encodeCall(facade.latestRound, ()),
-            abi.encodeCall(facade.getAnswer, (START)),
-            abi.encodeCall(facade.getTimestamp, (START))
-        ];
-        for (uint256 i = 0; i < calls.length; ++i) {
-            (bool isDone, bytes memory seen) = address(facade).staticcall(calls[i]);
-            assertTrue(!isDone, "served");
-            assertEq(seen, reason, "reason");
-        }
+    function _assertEveryGetterReverts(uint256 roundId, bytes memory reason) private view {
+        _assertLatestGettersRevert(reason);
+        _assertRoundGettersRevert(roundId, reason);
+    }
+
+    function _assertLatestGettersRevert(bytes memory reason) private view {
+        _assertReverts(abi.encodeCall(facade.latestRoundData, ()), reason);
+        _assertReverts(abi.encodeCall(facade.latestAnswer, ()), reason);
+        _assertReverts(abi.encodeCall(facade.latestTimestamp, ()), reason);
+        _assertReverts(abi.encodeCall(facade.latestRound, ()), reason);
+    }
+
+    function _assertRoundGettersRevert(uint256 roundId, bytes memory reason) private view {
+        _assertReverts(abi.encodeCall(facade.getRoundData, (uint80(roundId))), reason);
+        _assertReverts(abi.encodeCall(facade.getAnswer, (roundId)), reason);
+        _assertReverts(abi.encodeCall(facade.getTimestamp, (roundId)), reason);
+    }
+
+    function _assertReverts(bytes memory call, bytes memory reason) private view {
+        (bool isDone, bytes memory seen) = address(facade).staticcall(call);
+        assertTrue(!isDone, "served");
+        assertEq(seen, reason, "reason");
     }
 }

@@ -20,6 +20,56 @@ contract FeedRoundsTest is FeedHubSetup {
         hub.rebuild();
     }
 
+    function testFuzz_readMany_IsReadOfEach(uint16[] calldata any) external {
+        uint256 count = any.length > 64 ? 64 : any.length;
+        hub.submit(_report(START, _many(4, 1, PRICE), 1));
+        uint16[] memory indexes = new uint16[](count);
+        for (uint256 i = 0; i < count; ++i) {
+            indexes[i] = any[i] % 4;
+        }
+        Round[] memory rounds = hub.readMany(indexes);
+        assertEq(rounds.length, count, "count");
+        for (uint256 i = 0; i < count; ++i) {
+            assertEq(abi.encode(rounds[i]), abi.encode(hub.read(indexes[i])), "round");
+        }
+    }
+
+    function test_readMany_TakesAsManyAsFeedsCanBeListed() external {
+        hub.submit(_report(START, _many(4, 1, PRICE), 1));
+        assertEq(hub.readMany(new uint16[](1024)).length, 1024, "most");
+        vm.expectRevert(
+            abi.encodeWithSelector(IFeedHub.FeedHub_TooManyIndexes.selector, 1025, 1024)
+        );
+        hub.readMany(new uint16[](1025));
+    }
+
+    function test_readMany_RevertWhen_OneCannotBeRead() external {
+        hub.submit(_report(START, _one(0, PRICE), 1));
+        uint16[] memory indexes = new uint16[](2);
+        indexes[1] = 1;
+        vm.expectRevert(abi.encodeWithSelector(IFeedHub.FeedHub_NeverWritten.selector, 1));
+        hub.readMany(indexes);
+        indexes[1] = 4;
+        vm.expectRevert(abi.encodeWithSelector(IFeedHub.FeedHub_UnlistedFeed.selector, 4, 4));
+        hub.readMany(indexes);
+        indexes[1] = 0;
+        _govern(hub, abi.encodeCall(hub.setFeedLimits, (0, 1, PRICE - 1, 1000, 3600)));
+        vm.expectRevert(
+            abi.encodeWithSelector(IFeedHub.FeedHub_OutOfBounds.selector, 0, PRICE, 1, PRICE - 1)
+        );
+        hub.readMany(indexes);
+        vm.prank(GUARDIAN);
+        hub.pauseFeed(0);
+        vm.expectRevert(
+            abi.encodeWithSelector(IFeedHub.FeedHub_FeedPaused.selector, 0, START + 7 days)
+        );
+        hub.readMany(indexes);
+        // The pause ends, the bounds hold the round, and nothing of why it was looked at is left in it.
+        vm.warp(START + 7 days);
+        _govern(hub, abi.encodeCall(hub.setFeedLimits, (0, 1, PRICE, 1000, 3600)));
+        assertEq(abi.encode(hub.readMany(indexes)[1]), abi.encode(hub.read(0)), "readable again");
+    }
+
     function test_listFeed_RevertWhen_HistoryIsOneRoundOrTooMany() external {
         uint16[2] memory bad = [uint16(1), 257];
         for (uint256 i = 0; i < bad.length; ++i) {
