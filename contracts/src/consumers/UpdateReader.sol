@@ -7,7 +7,8 @@ import {Revert} from "../libraries/Revert.sol";
 
 /// @title Feeds brought up to date and read in one transaction
 /// @notice For consumers to compile in; `FeedVerifier` has the same as functions to call.
-/// @dev The hub stores the report for everybody, after all checks of a push, order and jump among them.
+/// @dev The hub stores the report for everybody, after all checks of a push, order and jump among
+///      them.
 library UpdateReader {
     using ReportCodec for bytes;
 
@@ -31,10 +32,13 @@ library UpdateReader {
     }
 
     /// @notice Bring a report to the hub if it has news of any of the feeds, and read them.
-    /// @dev It is submitted if it names a feed whose stored round is older. That someone else brought it
-    ///      first, or a newer one, whole or in part, is no failure: a push in front of this call never
-    ///      makes it revert, as long as what is stored then is young enough. Does NOT establish that the
-    ///      rounds are of one moment, nor anything about a report that is not submitted: the hub checks it.
+    /// @dev It is submitted if it names a feed whose stored round is older. A genuine report of which
+    ///      the hub stores nothing is no failure: someone else brought it first, or a newer one, or
+    ///      one in between from which its step is too large, or its feeds are paused or its answers
+    ///      out of bounds. What is stored then is read, and must be young enough: no push in front of
+    ///      this call makes it revert as long as that holds. Does NOT establish that a round is the
+    ///      report's, that the rounds are of one moment, nor anything about a report that is not
+    ///      submitted: the hub checks it.
     /// @param indexes Any feeds, in any order, in the report or not; at most 1,024.
     /// @param maxAge_s Largest age of each round, in seconds.
     function updateAndReadMany(
@@ -58,34 +62,27 @@ library UpdateReader {
     }
 
     function _update(IFeedHub hub, bytes calldata report, uint16[] memory indexes) private {
-        bool isAnyNewer = false;
-        bool isAnyStored = false;
         // What has not even the form of a report is refused by the hub, which says why.
-        if (!report.isFramed()) isAnyNewer = true;
-        else (isAnyNewer, isAnyStored) = _compare(hub, report, indexes);
-        if (!isAnyNewer) return;
+        if (report.isFramed() && !_hasNews(hub, report, indexes)) return;
         try hub.submit(report) {}
         catch (bytes memory reason) {
-            // The one feed was brought by someone else, and the hub refuses the step of the other.
-            bool isOvertaken =
-                isAnyStored && Revert.selectorOf(reason) == IFeedHub.FeedHub_NothingLanded.selector;
-            if (!isOvertaken) Revert.bubble(reason);
+            // It is genuine: what the hub has instead answers for itself, by its age.
+            bool isGenuine = Revert.selectorOf(reason) == IFeedHub.FeedHub_NothingLanded.selector;
+            if (!isGenuine) Revert.bubble(reason);
         }
     }
 
-    /// @return isAnyNewer Whether a feed that the report names has an older round, or none to be read.
-    /// @return isAnyStored Whether one has a round as new, or newer.
-    function _compare(IFeedHub hub, bytes calldata report, uint16[] memory indexes)
+    /// @dev Whether a feed that the report names has an older round, or none to be read.
+    function _hasNews(IFeedHub hub, bytes calldata report, uint16[] memory indexes)
         private
         view
-        returns (bool isAnyNewer, bool isAnyStored)
+        returns (bool)
     {
         uint256 observedAt = report.observedAt();
         for (uint256 i = 0; i < indexes.length; ++i) {
-            if (!report.names(indexes[i])) continue;
-            if (_storedAt(hub, indexes[i]) < observedAt) isAnyNewer = true;
-            else isAnyStored = true;
+            if (report.names(indexes[i]) && _storedAt(hub, indexes[i]) < observedAt) return true;
         }
+        return false;
     }
 
     /// @dev 0 if the feed cannot be read now; reading it afterwards says why.

@@ -51,9 +51,11 @@ interface IFeedVerifier {
         returns (Round memory);
 
     /// @notice Submit a report if it has news of any of the feeds, and read them all.
-    /// @dev It is submitted if it names a feed whose stored round is older. That someone else submitted it
-    ///      first, or a newer one, whole or in part, is no failure. Does NOT establish that the rounds are
-    ///      of one moment, nor anything about a report that was not submitted.
+    /// @dev It is submitted if it names a feed whose stored round is older. A genuine report of which
+    ///      the hub stores nothing is no failure, whether someone else was faster or the hub refuses
+    ///      its entries: what is stored is read, and must be young enough. Does NOT establish that a
+    ///      round is the report's, that the rounds are of one moment, nor anything about a report that
+    ///      was not submitted.
     /// @param indexes Any feeds of the hub, in any order, in the report or not; at most 1,024.
     /// @param maxAge_s Largest age of each round, in seconds.
     /// @return In the order of `indexes`.

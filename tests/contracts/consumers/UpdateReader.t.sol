@@ -50,9 +50,6 @@ contract UpdateReaderTest is FeedHubSetup {
 
     function test_updateAndRead_RevertWhen_TheHubRefuses() external {
         hub.submit(_signed(START - 1, _one(1, PRICE)));
-        bytes memory jump = _signed(START, _one(1, 2 * PRICE));
-        vm.expectRevert(IFeedHub.FeedHub_NothingLanded.selector);
-        verifier.updateAndRead(jump, 1, AGE);
         vm.prank(GUARDIAN);
         hub.pauseFeed(1);
         bytes memory both = _signed(START, _many(2, 1, PRICE));
@@ -60,6 +57,19 @@ contract UpdateReaderTest is FeedHubSetup {
             abi.encodeWithSelector(IFeedHub.FeedHub_FeedPaused.selector, 1, START + 7 days)
         );
         verifier.updateAndRead(both, 1, AGE);
+    }
+
+    /// @dev Alone the report would land. Someone brings one of a moment in between, from which the step is
+    ///      too large: what that one stored is young enough, or the call says how old it is.
+    function test_updateAndRead_ReadsWhatIsStoredWhenARoundInBetweenMakesItAJump() external {
+        hub.submit(_signed(START - 9, _one(1, PRICE)));
+        bytes memory report = _signed(START, _one(1, PRICE * 109 / 100));
+        hub.submit(_signed(START - 5, _one(1, PRICE * 91 / 100)));
+        Round memory round = verifier.updateAndRead(report, 1, 5);
+        assertEq(round.answer, PRICE * 91 / 100, "answer");
+        assertEq(round.observedAt, START - 5, "observedAt");
+        _expectStale(1, START - 5, START - 4);
+        verifier.updateAndRead(report, 1, 4);
     }
 
     /// @dev The hub says what is wrong with it, whatever is stored.
@@ -90,37 +100,36 @@ contract UpdateReaderTest is FeedHubSetup {
         assertEq(hub.read(2).answer, PRICE + 2, "all of it is stored");
     }
 
-    /// @dev Feeds among which the report names some; each was pushed before, at some moment. Whatever came
-    ///      first, nobody is reverted, no round goes back, and the report is submitted only for news.
+    /// @dev Feeds among which the report names some, after pushes of any of them at other moments and
+    ///      prices, from which the report's step may be too large. Whatever came first, nobody is reverted,
+    ///      no round goes back, and the report is submitted only for news.
     function testFuzz_updateAndReadMany_NeverRevertsForAPushInFront(
         uint8 named,
-        uint8 pushed,
-        uint8 newer,
-        uint8 wanted
+        uint8[3] memory pushed,
+        uint8 wanted,
+        uint16[3] memory anyMove
     ) external {
         (named, wanted) = (named & 0x3F | 1, wanted & 0x3F | 2);
-        hub.submit(_signed(START - 9, _of(0x3F, PRICE - 9)));
-        bytes memory report = _signed(START - 4, _of(named, PRICE - 4));
-        if (pushed & named != 0) hub.submit(_signed(START - 4, _of(pushed & named, PRICE - 4)));
-        if (newer & 0x3F != 0) hub.submit(_signed(START, _of(newer & 0x3F, PRICE)));
+        hub.submit(_signed(START - 9, _of(0x3F, PRICE)));
+        int64 price = _moved(anyMove[0]);
+        bytes memory report = _signed(START - 4, _of(named, price));
+        _push(START - 6, pushed[0], _moved(anyMove[1]));
+        _push(START - 4, pushed[1] & named, price);
+        _push(START, pushed[2], _moved(anyMove[2]));
 
-        uint8 stored = pushed & named | newer;
-        bool hasNews = wanted & named & ~stored != 0;
+        (uint16[] memory indexes, Round[] memory before) = _stored(wanted);
+        bool hasNews = false;
+        for (uint256 k = 0; k < indexes.length; ++k) {
+            if (_isNews(named, indexes[k], before[k])) hasNews = true;
+        }
         vm.expectCall(address(hub), abi.encodeCall(hub.submit, (report)), hasNews ? 1 : 0);
-        uint16[] memory indexes = new uint16[](6);
-        uint256 count;
-        for (uint16 i = 0; i < 6; ++i) {
-            if (wanted >> i & 1 == 1) indexes[count++] = i;
-        }
-        assembly ("memory-safe") {
-            mstore(indexes, count)
-        }
         Round[] memory rounds = verifier.updateAndReadMany(report, indexes, AGE);
-        for (uint256 k = 0; k < count; ++k) {
-            uint256 i = indexes[k];
-            uint256 moment = named >> i & 1 == 1 ? START - 4 : START - 9;
-            if (newer >> i & 1 == 1) moment = START;
-            assertEq(rounds[k].observedAt, moment, "observedAt");
+        for (uint256 k = 0; k < indexes.length; ++k) {
+            bool isLanded = _isNews(named, indexes[k], before[k]) && !_isJump(before[k], price);
+            assertEq(
+                rounds[k].observedAt, isLanded ? START - 4 : before[k].observedAt, "observedAt"
+            );
+            assertEq(rounds[k].answer, isLanded ? price : before[k].answer, "answer");
         }
     }
 
@@ -174,6 +183,47 @@ contract UpdateReaderTest is FeedHubSetup {
             abi.encodeWithSelector(UpdateReader.UpdateReader_TooManyFeeds.selector, 1025, 1024)
         );
         verifier.updateAndReadMany(report, indexes, AGE);
+    }
+
+    /// @dev Of some feeds, if any; what the hub refuses of it does not matter.
+    function _push(uint256 observedAt, uint8 set, int64 price) private {
+        if (set & 0x3F == 0) return;
+        bytes memory call =
+            abi.encodeCall(hub.submit, (_signed(observedAt, _of(set & 0x3F, price))));
+        (bool isDone, bytes memory reason) = address(hub).call(call);
+        bytes4 seen = isDone ? IFeedHub.FeedHub_NothingLanded.selector : bytes4(reason);
+        assertEq(
+            bytes32(seen), bytes32(IFeedHub.FeedHub_NothingLanded.selector), "refused otherwise"
+        );
+    }
+
+    /// @dev The feeds of a set and their rounds.
+    function _stored(uint8 set)
+        private
+        view
+        returns (uint16[] memory indexes, Round[] memory rounds)
+    {
+        Answer[] memory answers = _of(set, PRICE);
+        (indexes, rounds) = (new uint16[](answers.length), new Round[](answers.length));
+        for (uint256 i = 0; i < answers.length; ++i) {
+            indexes[i] = answers[i].index;
+            rounds[i] = hub.read(indexes[i]);
+        }
+    }
+
+    function _isNews(uint8 named, uint16 index, Round memory stored) private pure returns (bool) {
+        return named >> index & 1 == 1 && stored.observedAt < START - 4;
+    }
+
+    /// @dev Nothing lapses within the seconds of these tests.
+    function _isJump(Round memory stored, int64 price) private pure returns (bool) {
+        int64 step = price > stored.answer ? price - stored.answer : stored.answer - price;
+        return step * 10_000 > int64(uint64(JUMP_BPS)) * stored.answer;
+    }
+
+    /// @dev Up to 15 % from the price, either way: beyond the 10 % of a step.
+    function _moved(uint16 any) private pure returns (int64) {
+        return PRICE * int64(uint64(8500 + uint256(any) % 3001)) / 10_000;
     }
 
     function _signed(uint256 observedAt, Answer[] memory answers)
