@@ -34,6 +34,7 @@ interface Vm {
     function expectEmit() external;
     function expectEmit(bool topic1, bool topic2, bool topic3, bool data) external;
     function mockCall(address where, bytes calldata call, bytes calldata answer) external;
+    function mockCallRevert(address where, bytes calldata call, bytes calldata reason) external;
     function expectCall(address where, bytes calldata call) external;
     function expectCall(address where, bytes calldata call, uint64 count) external;
     function record() external;

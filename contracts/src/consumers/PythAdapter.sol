@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {IFeedHub, Round} from "../interfaces/IFeedHub.sol";
+import {HubConfig, IFeedHub, Round} from "../interfaces/IFeedHub.sol";
 import {IPyth, PythPrice, PythPriceFeed, PythTwapPriceFeed} from "../interfaces/IPyth.sol";
 import {IPythAdapter} from "../interfaces/IPythAdapter.sol";
 import {Narrow} from "../libraries/Narrow.sol";
@@ -63,10 +63,9 @@ contract PythAdapter is IPythAdapter {
         priceFeeds = new PythPriceFeed[](priceIds.length);
         uint16[] memory indexes = _indexesOf(priceIds);
         for (uint256 i = 0; i < updateData.length; ++i) {
+            if (_isOutside(updateData[i], minPublishTime, maxPublishTime)) continue;
             // Any age: the hub's window holds, and the caller's range.
             Verified verified = PullReader.verify(_hub, updateData[i], type(uint256).max);
-            uint256 observedAt = updateData[i].observedAt();
-            if (observedAt < minPublishTime || observedAt > maxPublishTime) continue;
             _fill(priceFeeds, priceIds, indexes, updateData[i], verified);
         }
         for (uint256 i = 0; i < priceFeeds.length; ++i) {
@@ -145,12 +144,8 @@ contract PythAdapter is IPythAdapter {
 
     /// @inheritdoc IPyth
     function getPriceUnsafe(bytes32 id) public view returns (PythPrice memory) {
-        uint16 index;
-        try _hub.feedIndex(id) returns (uint16 listed) {
-            index = listed;
-        } catch {
-            revert PriceFeedNotFound();
-        }
+        (bool isListed, uint16 index) = _find(id);
+        require(isListed, PriceFeedNotFound());
         try _hub.read(index) returns (Round memory round) {
             return _price(round, _hub.feedInfo(index).decimals);
         } catch (bytes memory reason) {
@@ -172,25 +167,35 @@ contract PythAdapter is IPythAdapter {
         }
     }
 
-    /// @dev The two reasons are given only after structure and signatures were found right.
+    /// @dev The two reasons are given only after structure and signatures were found right. One too old
+    ///      is overtaken if all its feeds have rounds as new. One of which nothing landed is if any of
+    ///      them has a round of the hub's window: that one may have come in between.
     function _isOvertaken(bytes calldata report, bytes4 reason) private view returns (bool) {
-        bool mayBe = reason == IFeedHub.FeedHub_NothingLanded.selector
-            || reason == IFeedHub.FeedHub_ReportTooOld.selector;
-        if (!mayBe) return false;
-        bytes memory entries = report.decode(_hub.config().m);
-        uint256 observedAt = report.observedAt();
+        bool isTooOld = reason == IFeedHub.FeedHub_ReportTooOld.selector;
+        if (!isTooOld && reason != IFeedHub.FeedHub_NothingLanded.selector) return false;
+        HubConfig memory config = _hub.config();
+        bytes memory entries = report.decode(config.m);
+        uint256 wanted = isTooOld ? report.observedAt() : block.timestamp - config.maxAge_s;
         for (uint256 at_ = entries.start(); at_ != entries.end(); at_ = ReportCodec.following(at_)) {
-            uint16 index = Narrow.u16(ReportCodec.entryAt(at_).index());
-            if (_observedAt(index) < observedAt) return false;
+            bool isThere = _observedAt(Narrow.u16(ReportCodec.entryAt(at_).index())) >= wanted;
+            if (isThere != isTooOld) return isThere;
         }
-        return true;
+        return isTooOld;
     }
 
+    /// @dev 0 if the feed is unlisted or cannot be read.
     function _publishTime(bytes32 id) private view returns (uint256) {
-        try _hub.feedIndex(id) returns (uint16 index) {
-            return _observedAt(index);
-        } catch {
-            return 0;
+        (bool isListed, uint16 index) = _find(id);
+        return isListed ? _observedAt(index) : 0;
+    }
+
+    /// @dev Passes on whatever does not say that the feed is unlisted.
+    function _find(bytes32 id) private view returns (bool isListed, uint16 index) {
+        try _hub.feedIndex(id) returns (uint16 listed) {
+            return (true, listed);
+        } catch (bytes memory reason) {
+            bool isUnknown = Revert.selectorOf(reason) == IFeedHub.FeedHub_UnknownFeed.selector;
+            if (!isUnknown) Revert.bubble(reason);
         }
     }
 
@@ -223,12 +228,21 @@ contract PythAdapter is IPythAdapter {
     function _indexesOf(bytes32[] calldata ids) private view returns (uint16[] memory indexes) {
         indexes = new uint16[](ids.length);
         for (uint256 i = 0; i < ids.length; ++i) {
-            try _hub.feedIndex(ids[i]) returns (uint16 index) {
-                indexes[i] = index;
-            } catch {
-                revert PriceFeedNotFoundWithinRange();
-            }
+            bool isListed;
+            (isListed, indexes[i]) = _find(ids[i]);
+            require(isListed, PriceFeedNotFoundWithinRange());
         }
+    }
+
+    /// @dev False for what has not the form of a report, too: verifying it says why.
+    function _isOutside(bytes calldata report, uint256 from, uint256 to)
+        private
+        pure
+        returns (bool)
+    {
+        if (!report.isFramed()) return false;
+        uint256 observedAt = report.observedAt();
+        return observedAt < from || observedAt > to;
     }
 
     function _requireFew(bytes[] calldata updateData) private pure {

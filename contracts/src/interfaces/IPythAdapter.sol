@@ -15,14 +15,18 @@ import {IPyth} from "./IPyth.sol";
 ///      was never written, and with the hub's own error for one that is paused or
 ///      out of bounds.
 ///
-///      Each update is passed to `hub.submit`. One that the hub refuses because it has the same or newer
-///      rounds of all its feeds is a success: whoever was overtaken by another submitter goes on. Every
-///      other refusal reverts the whole call with the hub's own error. One that lands in part succeeds.
-///      At most 32 updates and 1,024 ids a call. `updatePriceFeedsIfNecessary` counts a feed that cannot
-///      be read as published at 0.
+///      Each update is passed to `hub.submit`. One that lands in part succeeds, and so does a genuine one
+///      that was overtaken: of which nothing lands, while the hub has a round, in its window, of any of
+///      the update's feeds; or which is too old, while the hub has rounds as new of all of them. So nobody
+///      who is faster, with this update, a newer one, or one in between from which its step is too
+///      large, makes the call revert. Every other refusal reverts the whole call with the hub's own error.
+///      As with Pyth, success does NOT establish that a price is the update's: bound its age by
+///      `getPriceNoOlderThan`. At most 32 updates and 1,024 ids a call. `updatePriceFeedsIfNecessary`
+///      counts a feed that is unlisted or cannot be read as published at 0.
 ///
-///      `parsePriceFeedUpdates` verifies every update as `FeedVerifier.verify` does, and stores none: all of
-///      them must be sound and in the hub's window, an hour at most, where Pyth takes any age. It does NOT
+///      `parsePriceFeedUpdates` verifies every update of the range as `FeedVerifier.verify` does, and stores
+///      none: all of them must be sound and in the hub's window, an hour at most, where Pyth takes any age.
+///      Updates that say a moment outside the range are left out, sound or not. It does NOT
 ///      establish that a price is newer than the stored one, or near it, nor that it was the first of its
 ///      range. Of several updates in the range, the first that names a feed counts. `emaPrice` is all zeros.
 ///      `PriceFeedNotFoundWithinRange` for an id that is unlisted or that no update in the range names.

@@ -85,6 +85,23 @@ contract PythAdapterTest is AdapterSetup {
         }
     }
 
+    /// @dev Such as one that ran out of gas: it is not for the adapter to say that there is no feed.
+    function test_every_PassesOnAFailureToFindTheFeed() external {
+        bytes memory reason = abi.encodeWithSelector(IFeedHub.FeedHub_NotLive.selector);
+        bytes[] memory updates = _updates(START, PRICE);
+        (bytes32[] memory wanted, uint64[] memory times) = _wanted(START);
+        vm.mockCallRevert(address(hub), abi.encodeCall(hub.feedIndex, (ids[2])), reason);
+        vm.expectRevert(reason);
+        pyth.getPriceUnsafe(ids[2]);
+        vm.expectRevert(reason);
+        pyth.parsePriceFeedUpdates(updates, wanted, 0, type(uint64).max);
+        vm.expectRevert(reason);
+        pyth.updatePriceFeedsIfNecessary(updates, wanted, times);
+        vm.mockCallRevert(address(hub), abi.encodeCall(hub.feedIndex, (ids[2])), "");
+        vm.expectRevert(bytes(""));
+        pyth.getPriceUnsafe(ids[2]);
+    }
+
     function test_getPrice_RevertWhen_Paused() external {
         _submit(START, 2, PRICE);
         vm.prank(GUARDIAN);
@@ -190,16 +207,59 @@ contract PythAdapterTest is AdapterSetup {
         assertEq(hub.read(2).observedAt, START + 1, "older than the window");
     }
 
-    function test_updatePriceFeeds_RevertWhen_OneOfTheFeedsIsNotStored() external {
-        _submit(START - 10, 2, PRICE);
+    /// @dev Alone the report lands in part; so the call must succeed after someone brought it.
+    function test_updatePriceFeeds_SucceedsWhenTheRestOfAnOvertakenReportIsRefused() external {
+        hub.submit(_report(START - 9, _many(3, 1, PRICE), 1));
+        vm.prank(GUARDIAN);
+        hub.pauseFeed(2);
+        Answer[] memory answers = _many(3, 1, PRICE);
+        answers[1].value = 2 * PRICE;
+        bytes[] memory updates = new bytes[](1);
+        updates[0] = _report(START, answers, 1);
+        hub.submit(updates[0]);
+        pyth.updatePriceFeeds(updates);
+        (bytes32[] memory wanted, uint64[] memory times) = _wanted(START);
+        pyth.updatePriceFeedsIfNecessary(updates, wanted, times);
+        assertEq(hub.read(0).observedAt, START, "landed");
+        assertEq(hub.read(1).observedAt, START - 9, "refused");
+    }
+
+    /// @dev Alone the report lands. Someone brings one from which its step is too large.
+    function test_updatePriceFeeds_SucceedsWhenARoundInBetweenMakesItAJump() external {
+        _submit(START - 9, 2, PRICE);
+        bytes[] memory updates = _updates(START, PRICE * 109 / 100);
+        _submit(START - 5, 2, PRICE * 91 / 100);
+        pyth.updatePriceFeeds(updates);
+        (bytes32[] memory wanted, uint64[] memory times) = _wanted(START);
+        pyth.updatePriceFeedsIfNecessary(updates, wanted, times);
+        assertEq(pyth.getPriceNoOlderThan(ids[2], 5).price, PRICE * 91 / 100, "in between");
+        vm.expectRevert(IPyth.StalePrice.selector);
+        pyth.getPriceNoOlderThan(ids[2], 4);
+    }
+
+    /// @dev No round of the window is there that could have come in between.
+    function test_updatePriceFeeds_RevertWhen_NothingLandsAndTheHubHasNothingOfItsWindow()
+        external
+    {
+        bytes memory reason = abi.encodeWithSelector(IFeedHub.FeedHub_NothingLanded.selector);
+        _assertUpdateReverts(_report(START, _one(2, MAX_ANSWER + 1), 1), reason);
+        _submit(START, 2, PRICE);
+        vm.warp(START + MAX_AGE_S + 1);
+        bytes[] memory updates = _updates(block.timestamp, 2 * PRICE);
+        _assertUpdateReverts(updates[0], reason);
+        vm.warp(START + MAX_AGE_S);
+        updates = _updates(block.timestamp, 2 * PRICE);
+        pyth.updatePriceFeeds(updates);
+        assertEq(hub.read(2).observedAt, START, "as it was");
+    }
+
+    function test_updatePriceFeeds_RevertWhen_TheReportIsTooOldAndNotAllIsStored() external {
+        _submit(START - 1, 2, PRICE);
         _submit(START + 1, 1, PRICE);
-        // Feed 1 is newer already, feed 2 jumps too far.
-        Answer[] memory answers = new Answer[](2);
-        answers[0] = Answer(1, PRICE, 12, 5, 0);
-        answers[1] = Answer(2, 2 * PRICE, 12, 5, 0);
+        bytes memory report = _report(START, _many(3, 1, PRICE), 1);
+        vm.warp(START + MAX_AGE_S + 1);
         _assertUpdateReverts(
-            _report(START, answers, 1),
-            abi.encodeWithSelector(IFeedHub.FeedHub_NothingLanded.selector)
+            report, abi.encodeWithSelector(IFeedHub.FeedHub_ReportTooOld.selector, START, START + 1)
         );
     }
 
@@ -328,16 +388,31 @@ contract PythAdapterTest is AdapterSetup {
         this.parse(new bytes[](0), 0, type(uint64).max);
     }
 
-    function test_parse_RevertWhen_AnyUpdateIsUnsound() external {
+    /// @dev One that was overtaken on its way spoils nothing for the others.
+    function test_parse_LeavesOutUpdatesOutsideTheRange() external {
+        bytes[] memory updates = new bytes[](4);
+        updates[0] = _report(START - MAX_AGE_S - 1, _one(2, PRICE - 1), 1);
+        updates[1] = _report(START - 9, _one(2, PRICE - 2), 1);
+        updates[1][updates[1].length - 1] ^= 0x01;
+        updates[2] = _report(START, _one(2, PRICE), 1);
+        updates[3] = _report(START + SKEW_S + 1, _one(2, PRICE + 1), 1);
+        _assertFeed(_parse(updates, START - 8, START), ids[2], PRICE, START);
+    }
+
+    function test_parse_RevertWhen_AnyUpdateOfTheRangeIsUnsound() external {
         bytes[] memory updates = new bytes[](2);
         updates[0] = _report(START, _one(2, PRICE), 1);
+        // Of no feed that is asked for.
         updates[1] = _report(START - 9, _one(1, PRICE), 1);
         updates[1][updates[1].length - 1] ^= 0x01;
         vm.expectPartialRevert(IFeedHub.FeedHub_BadSignature.selector);
-        this.parse(updates, START, START);
-        // Outside the range, and of no feed that is asked for.
+        this.parse(updates, START - 9, START);
         updates[1] = _report(START - MAX_AGE_S - 1, _one(1, PRICE), 1);
         vm.expectPartialRevert(IFeedHub.FeedHub_ReportTooOld.selector);
+        this.parse(updates, 0, START);
+        // Without the form of a report it has no moment.
+        updates[1] = hex"01";
+        vm.expectRevert(abi.encodeWithSelector(IFeedHub.FeedHub_EntryCount.selector, 0, 1024));
         this.parse(updates, START, START);
         vm.prank(GUARDIAN);
         hub.pauseFeed(2);
