@@ -50,7 +50,7 @@ contract AttestationRegistry is Governed, IAttestationRegistry {
     mapping(address signer => Record record) private _records;
 
     /// @param imagePolicy_ Which images may register.
-    /// @param signerSet What is cleared when a signer is revoked; it may have no code yet.
+    /// @param signerSet What is told when a signer is revoked; it may have no code yet.
     /// @param maxRefBlocks_ Age limit of evidence in blocks, 1 to 8,191.
     constructor(
         address governance_,
@@ -211,7 +211,7 @@ contract AttestationRegistry is Governed, IAttestationRegistry {
         require(record.marks & REVOKED == 0, AttestationRegistry_Revoked(signer));
         record.marks |= REVOKED;
         emit SignerRevoked({signer: signer, by: msg.sender});
-        _signerSet.clear();
+        _signerSet.clearFor(signer);
     }
 
     function _emitRegistered(RegistrationRequest calldata r, Claims memory claims, uint64 expiresAt)

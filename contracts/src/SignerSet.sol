@@ -23,6 +23,8 @@ contract SignerSet is ISignerSet, Governed {
     mapping(address operator => uint256 seatPlusOne) private _seatOf;
     IFeedHub[] private _hubs;
     mapping(address hub => bool isAdded) private _isHub;
+    /// @dev Whether a hub can have a signer in its table, which outlasts the signer's seat. Never unset.
+    mapping(address signer => bool wasSeated) private _wasSeated;
 
     constructor(
         address governance_,
@@ -99,16 +101,20 @@ contract SignerSet is ISignerSet, Governed {
         held.newest = half;
         held.takenAt = Narrow.u64(block.timestamp);
         _seats[seat] = held;
+        _wasSeated[signer] = true;
         emit SeatTaken(seat, 2 * seat + half, signer, replaced);
     }
 
     /// @inheritdoc ISignerSet
     function clear() external {
-        require(
-            msg.sender == address(_registry) || msg.sender == address(_imagePolicy),
-            SignerSet_NotRegistry(msg.sender)
-        );
+        require(msg.sender == address(_imagePolicy), SignerSet_NotImagePolicy(msg.sender));
         _clear();
+    }
+
+    /// @inheritdoc ISignerSet
+    function clearFor(address signer) external {
+        require(msg.sender == address(_registry), SignerSet_NotRegistry(msg.sender));
+        if (_wasSeated[signer]) _clear();
     }
 
     /// @inheritdoc ISignerSet

@@ -52,6 +52,7 @@ contract AttestationRegistryEquivocationTest is RegistrySetup {
         assertTrue(registry.signerInfo(signer).revoked, "revoked");
         assertEq(signerSet.cleared(), 1, "hubs cleared");
         assertEq(signerSet.by(), address(registry), "cleared by the registry");
+        assertEq(signerSet.signer(), signer, "for the signer");
         vm.expectRevert(revokedError());
         registry.register(requestAt(HEIGHT - 4));
     }

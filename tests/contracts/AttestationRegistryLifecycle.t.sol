@@ -120,6 +120,7 @@ contract AttestationRegistryLifecycleTest is RegistrySetup {
         assertTrue(registry.signerInfo(signer).revoked, "revoked");
         assertEq(signerSet.cleared(), 1, "hubs cleared");
         assertEq(signerSet.by(), address(registry), "cleared by the registry");
+        assertEq(signerSet.signer(), signer, "for the signer");
     }
 
     function test_revoke_IsOpenToGovernanceAndGuardian() external {

@@ -22,6 +22,9 @@ contract SignerSetHandler is FeedHubSetup {
     uint256 public takenTooSoon;
     uint256 public takenByOthers;
     uint256 public hubsLeftLive;
+    uint256 public hubsStoppedForNobody;
+
+    mapping(address signer => bool was) private _wasSeated;
 
     constructor() {
         vm.warp(START);
@@ -59,6 +62,7 @@ contract SignerSetHandler is FeedHubSetup {
         vm.prank(caller);
         try signerSet.take(seat, _signer(signer % SIGNERS)) {
             ++taken;
+            _wasSeated[_signer(signer % SIGNERS)] = true;
             if (seats[seat].operator != caller) ++takenByOthers;
             address newest = seats[seat].newest == 0 ? seats[seat].signer0 : seats[seat].signer1;
             bool isHealthy = registry.signerInfo(newest).valid;
@@ -76,10 +80,16 @@ contract SignerSetHandler is FeedHubSetup {
     }
 
     function revoke(uint256 signer) external {
-        registry.revoke(_signer(signer % SIGNERS), signerSet);
         IFeedHub[] memory hubs = signerSet.hubs();
+        bool[] memory wereLive = new bool[](hubs.length);
         for (uint256 i = 0; i < hubs.length; ++i) {
-            if (hubs[i].isLive()) ++hubsLeftLive;
+            wereLive[i] = hubs[i].isLive();
+        }
+        address who = _signer(signer % SIGNERS);
+        registry.revoke(who, signerSet);
+        for (uint256 i = 0; i < hubs.length; ++i) {
+            if (_wasSeated[who] && hubs[i].isLive()) ++hubsLeftLive;
+            if (!_wasSeated[who] && hubs[i].isLive() != wereLive[i]) ++hubsStoppedForNobody;
         }
     }
 
@@ -161,6 +171,7 @@ contract SignerSetInvariantsTest is FeedHubSetup {
 
     function invariant_revocationStopsEveryHub() external view {
         assertEq(handler.hubsLeftLive(), 0, "left live");
+        assertEq(handler.hubsStoppedForNobody(), 0, "stopped for a signer without a seat");
     }
 
     /// @dev The handler is not idle: seats are taken and hubs go live.

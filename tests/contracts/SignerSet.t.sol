@@ -271,16 +271,60 @@ contract SignerSetTest is FeedHubSetup {
             assertTrue(!hubs[i].isLive(), "stopped");
             assertTrue(signerSet.isHub(address(hubs[i])), "added");
         }
-        vm.prank(address(registry));
-        signerSet.clear();
     }
 
-    function test_clear_RevertWhen_CallerIsNeitherRegistryNorImagePolicy() external {
-        vm.expectRevert(
-            abi.encodeWithSelector(ISignerSet.SignerSet_NotRegistry.selector, GOVERNANCE)
-        );
-        vm.prank(GOVERNANCE);
-        signerSet.clear();
+    function test_clear_RevertWhen_CallerIsNotTheImagePolicy() external {
+        address[2] memory callers = [GOVERNANCE, address(registry)];
+        for (uint256 i = 0; i < callers.length; ++i) {
+            vm.expectRevert(
+                abi.encodeWithSelector(ISignerSet.SignerSet_NotImagePolicy.selector, callers[i])
+            );
+            vm.prank(callers[i]);
+            signerSet.clear();
+        }
+    }
+
+    function test_clearFor_StopsEveryHubForASignerThatHasOrHadASeat() external {
+        _addHub();
+        for (uint256 i = 0; i < 3; ++i) {
+            vm.warp(START + i * 1 hours);
+            vm.prank(_operator(0));
+            signerSet.take(0, [A, B, C][i]);
+        }
+        // A gave way to C, which the hub's table does not show before it is rebuilt.
+        address[3] memory signers = [A, B, C];
+        for (uint256 i = 0; i < signers.length; ++i) {
+            hub.rebuild();
+            vm.expectEmit();
+            emit ISignerSet.HubsCleared(address(registry));
+            vm.prank(address(registry));
+            signerSet.clearFor(signers[i]);
+            assertTrue(!hub.isLive(), "stopped");
+        }
+        _govern(signerSet, abi.encodeCall(ISignerSet.removeSeat, (0)));
+        hub.rebuild();
+        vm.prank(address(registry));
+        signerSet.clearFor(B);
+        assertTrue(!hub.isLive(), "stopped after the seat was freed");
+    }
+
+    /// @dev Or an operator with spare keys could stop every hub, again and again.
+    function test_clearFor_StopsNobodyForASignerThatNeverHadASeat() external {
+        _addHub();
+        hub.rebuild();
+        registry.revoke(A, signerSet);
+        assertTrue(hub.isLive(), "live");
+    }
+
+    function test_clearFor_RevertWhen_CallerIsNotTheRegistry() external {
+        address[2] memory callers = [GOVERNANCE, IMAGES];
+        for (uint256 i = 0; i < callers.length; ++i) {
+            vm.expectRevert(
+                abi.encodeWithSelector(ISignerSet.SignerSet_NotRegistry.selector, callers[i])
+            );
+            vm.prank(callers[i]);
+            signerSet.clearFor(A);
+        }
     }
 
     function test_addHub_RevertWhen_CalledDirectly() external {
@@ -386,5 +430,5 @@ contract SignerSetTest is FeedHubSetup {
 
 /// @notice Stands where a registry would clear a signer set, and does nothing.
 contract NoHubs {
-    function clear() external {}
+    function clearFor(address) external {}
 }

@@ -243,12 +243,12 @@ interface IAttestationRegistry is IGoverned {
     /// @param r The registration.
     function register(RegistrationRequest calldata r) external;
 
-    /// @notice Revoke a signer at once and for good, and clear the hubs.
+    /// @notice Revoke a signer at once and for good, and clear the hubs if it ever had a seat.
     /// @param signer A registered signer.
     function revoke(address signer) external;
 
-    /// @notice Revoke a signer at once and for good, and clear the hubs, on proof that it signed two
-    ///         different entries for one feed of one hub and one moment. Anyone may call.
+    /// @notice Revoke a signer at once and for good, as `revoke` does, on proof that it signed two different
+    ///         entries for one feed of one hub and one moment. Anyone may call.
     /// @dev Asks no hub: the digests are computed here, for this chain. Establishes that the holder of the
     ///      signer's key signed both; whether either was ever submitted, or was true, does not matter. An
     ///      enclave of approved code signs once for each hub, feed and moment, so it cannot be accused.

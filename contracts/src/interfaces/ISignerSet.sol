@@ -34,10 +34,12 @@ struct SeatEntry {
 /// @notice Governance seats operators, under a delay. An operator puts a signer that the registry holds
 ///         valid into its own seat, at once. Nobody can put a signer into a seat of somebody else.
 /// @dev Hubs copy `entries()` on `rebuild`; a change is not in force on a hub before that, except that
-///      `clear` stops every hub in the transaction that revokes a signer or withdraws an image.
+///      every hub is stopped in the transaction that revokes a signer that had a seat, or withdraws an image.
 interface ISignerSet is IGoverned {
-    /// @notice The caller is neither the registry nor the image policy.
+    /// @notice The caller is not the registry.
     error SignerSet_NotRegistry(address seen);
+    /// @notice The caller is not the image policy.
+    error SignerSet_NotImagePolicy(address seen);
     /// @notice The zero address cannot be registry, image policy or operator.
     error SignerSet_ZeroAddress();
     /// @notice A reseat interval under an hour is for local chains only.
@@ -76,7 +78,7 @@ interface ISignerSet is IGoverned {
     event SeatTaken(
         uint8 indexed seat, uint8 indexed position, address indexed signer, address replaced
     );
-    /// @notice A hub will be cleared from now on when a signer is revoked or an image withdrawn.
+    /// @notice A hub will be cleared from now on when a signer that had a seat is revoked or an image withdrawn.
     event HubAdded(address indexed hub);
     /// @notice All hubs were stopped until somebody rebuilds them.
     event HubsCleared(address by);
@@ -97,9 +99,14 @@ interface ISignerSet is IGoverned {
     /// @param signer A signer that this operator registered.
     function take(uint8 seat, address signer) external;
 
-    /// @notice Stop every hub until somebody rebuilds it. Registry and image policy only.
-    /// @dev Does not revert for them: a revocation cannot be blocked.
+    /// @notice Stop every hub until somebody rebuilds it. Image policy only.
+    /// @dev Does not revert for it: a withdrawal cannot be blocked.
     function clear() external;
+
+    /// @notice Stop every hub until somebody rebuilds it, if a signer is, or ever was, in a seat. Registry only.
+    /// @dev Does not revert for it: a revocation cannot be blocked. A signer that no seat ever had is in no
+    ///      hub's table; whoever revokes such spare keys of its own stops nobody.
+    function clearFor(address signer) external;
 
     /// @notice The seat of an operator; reverts if it has none.
     function seatOf(address operator) external view returns (uint8 seat);

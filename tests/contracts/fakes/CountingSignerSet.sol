@@ -5,9 +5,16 @@ pragma solidity 0.8.37;
 contract CountingSignerSet {
     uint256 public cleared;
     address public by;
+    address public signer;
 
     function clear() external {
         ++cleared;
         by = msg.sender;
+    }
+
+    function clearFor(address signer_) external {
+        ++cleared;
+        by = msg.sender;
+        signer = signer_;
     }
 }

@@ -29,7 +29,7 @@ contract FakeRegistry {
 
     function revoke(address signer, ISignerSet signerSet) external {
         _infos[signer].revoked = true;
-        signerSet.clear();
+        signerSet.clearFor(signer);
     }
 
     function signerInfo(address signer) external view returns (SignerInfo memory info) {
