@@ -109,6 +109,14 @@ abstract contract FeedList is HubState {
     }
 
     /// @inheritdoc IFeedHub
+    function feedIds() external view returns (bytes32[] memory ids) {
+        ids = new bytes32[](_feeds.length);
+        for (uint256 i = 0; i < ids.length; ++i) {
+            ids[i] = _feeds[i].feedId;
+        }
+    }
+
+    /// @inheritdoc IFeedHub
     function feedInfo(uint16 index) public view returns (FeedInfo memory) {
         Feed storage feed = _feed(index);
         return FeedInfo({
@@ -121,14 +129,6 @@ abstract contract FeedList is HubState {
             pausedUntil: feed.pausedUntil,
             historyRounds: feed.historyRounds
         });
-    }
-
-    /// @inheritdoc IFeedHub
-    function feedIds() external view returns (bytes32[] memory ids) {
-        ids = new bytes32[](_feeds.length);
-        for (uint256 i = 0; i < ids.length; ++i) {
-            ids[i] = _feeds[i].feedId;
-        }
     }
 
     /// @inheritdoc IFeedHub

@@ -82,6 +82,12 @@ abstract contract FeedRounds is FeedList {
         require(isAnyStored, FeedHub_NothingLanded());
     }
 
+    /// @dev The lane of a feed that had to be looked at, if it may be read after all.
+    function _inspected(uint16 index, Lane lane) internal view returns (Lane) {
+        _requireReadable(index, lane);
+        return lane.withWatched(false);
+    }
+
     /// @dev Takes an entry that `RoundStore` left; says whether it was stored after all.
     /// @param next The smallest index that keeps the order.
     function _storeUnusual(Entry entry, uint256 next, uint256 limits, uint256 stamp)
@@ -110,12 +116,6 @@ abstract contract FeedRounds is FeedList {
         unchecked {
             return ReportCodec.entryAt(at_ - ReportCodec.ENTRY_BYTES).index();
         }
-    }
-
-    /// @dev The lane of a feed that had to be looked at, if it may be read after all.
-    function _inspected(uint16 index, Lane lane) internal view returns (Lane) {
-        _requireReadable(index, lane);
-        return lane.withWatched(false);
     }
 
     /// @dev Why an entry cannot be stored: one of the `SKIPPED_` reasons, or 0.

@@ -32,8 +32,8 @@ interface IAggregatorV3Facade is AggregatorV3Interface, AggregatorInterface {
     function feedId() external view returns (bytes32);
 
     /// @notice The name that this facade follows; zero if it is pinned to a feed. `decimals` stay as they are
-    ///         and round ids never go back when governance moves it; rounds before the latest are those of the
-    ///         feed that it points at now.
+    ///         and round ids never go back when governance moves it, but the latest id may stay and its answer
+    ///         become the new feed's; rounds before the latest are those of the feed that it points at now.
     function aliasName() external view returns (bytes32);
 
     /// @notice Age, in seconds, beyond which reading reverts; 0 leaves staleness to the consumer.

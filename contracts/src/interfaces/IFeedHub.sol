@@ -257,7 +257,9 @@ interface IFeedHub is IGoverned {
 
     /// @notice Point a name at a feed. Through `execute` only.
     /// @dev An alias, once set, moves only to a feed of equal decimals whose stored round is not older; it is
-    ///      never taken away. What is checked is the state when the proposal is executed.
+    ///      never taken away. What is checked is the state when the proposal is executed. Two feeds of the
+    ///      same reports have rounds of one moment: between such the round's id stays, and its answer changes
+    ///      to the other feed's. The next round has another id.
     /// @param name Not zero; by custom the pair in ASCII, as "ETH/USD", padded with zeros behind.
     function setAlias(bytes32 name, uint16 index) external;
 
@@ -291,7 +293,8 @@ interface IFeedHub is IGoverned {
 
     /// @notice The last accepted round of the feed that a name points at.
     /// @dev Reverts if there is no such name, and as `read` does. Whoever reads by a name trusts governance to
-    ///      point it at a feed of the same thing, with the delay to leave.
+    ///      point it at a feed of the same thing, with the delay to leave. By a name a round's id does not
+    ///      fix the answer: an alias may move within one moment; see `setAlias`.
     function readAlias(bytes32 name) external view returns (Round memory);
 
     /// @notice The index of the feed that a name points at; reverts if there is no such name.

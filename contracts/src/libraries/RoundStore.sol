@@ -4,7 +4,7 @@ pragma solidity 0.8.37;
 import {Lane} from "../types/Lane.sol";
 
 /// @title The common case of storing a report
-/// @dev The checks are those of `FeedHub`, without a jump for each; the hub itself takes the entries
+/// @dev The checks are those of `FeedRounds`, without a jump for each; the hub itself takes the entries
 ///      that do not pass here, and says what is wrong with them.
 library RoundStore {
     uint256 private constant BPS = 10_000;
@@ -37,11 +37,12 @@ library RoundStore {
     }
 
     /// @notice Store entries one after the other, up to the end or to the first that is out of order or
-    ///         with the hub's flags, or that must be looked at closer or keeps a history, or that is not newer than stored, out of
-    ///         bounds or a jump.
+    ///         with the hub's flags, or that must be looked at closer or keeps a history, or that is not
+    ///         newer than stored, out of bounds or a jump.
     /// @dev Each slot is loaded once and written once. The caller has checked that the last entry is
     ///      listed; one with a larger index before it is stored here, and then the order breaks, which
-    ///      reverts the whole report.
+    ///      reverts the whole report. Up to where its limits would stand memory is paid for, by whoever
+    ///      submits such a report.
     /// @param slots All lanes, two a slot.
     /// @param at_ Memory address of the first entry.
     /// @param end Memory address after the last entry.
@@ -84,8 +85,9 @@ library RoundStore {
                     let from := shr(64, lane)
                     let span := mul(from, and(shr(112, limit), 0xFFFF))
                     // A jump, out of bounds, not newer, to be looked at closer or of a feed with a
-                    // history, whose bit is shifted to that of the flag, with the hub's flags, out of order; from
-                    // the last question to the first, in which order the stack does not run out.
+                    // history, whose bit is shifted to that of the flag, with the hub's flags, out of
+                    // order; from the last question to the first, in which order the stack does not
+                    // run out.
                     // x - a > b - a, unsigned, asks whether x lies outside [a, b].
                     if or(
                         or(
