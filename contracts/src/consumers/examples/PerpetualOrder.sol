@@ -15,12 +15,20 @@ contract PerpetualOrder is IPerpetualOrder {
     mapping(uint256 id => Order order) private _orders;
 
     constructor(OrderRules memory rules_) {
+        address hub = address(rules_.hub);
+        require(hub.code.length != 0, PerpetualOrder_NoHub(hub));
+        (address beneficiary, uint256 least) = (rules_.beneficiary, rules_.minReward_wei);
+        require(
+            beneficiary != address(0) && least != 0, PerpetualOrder_BadRules(beneficiary, least)
+        );
         _rules = rules_;
     }
 
     /// @inheritdoc IPerpetualOrder
     function place(bool isLong, uint128 size, int64 limit) external payable returns (uint256 id) {
         require(size != 0 && limit > 0, PerpetualOrder_Empty(size, limit));
+        uint256 least = _rules.minReward_wei;
+        require(msg.value >= least, PerpetualOrder_RewardTooSmall(msg.value, least));
         // The hub's governance may have changed it.
         uint256 skew_s = _rules.hub.config().skew_s;
         require(_rules.delay_s > skew_s, PerpetualOrder_DelayTooShort(_rules.delay_s, skew_s + 1));
@@ -45,7 +53,7 @@ contract PerpetualOrder is IPerpetualOrder {
             PullReader.verify(rules_.hub, report, rules_.guards.maxAge_s), rules_.index
         );
         OracleReader.check(rules_.index, round, rules_.guards);
-        // 2. Of a moment that the trader could not know, and that leaves the keeper little to choose.
+        // 2. Of a moment that the trader could not know, and that leaves little to choose.
         uint256 earliest = uint256(order_.placedAt) + rules_.delay_s;
         uint256 latest = earliest + rules_.window_s;
         require(round.observedAt >= earliest, PerpetualOrder_TooEarly(round.observedAt, earliest));
@@ -63,14 +71,13 @@ contract PerpetualOrder is IPerpetualOrder {
     /// @inheritdoc IPerpetualOrder
     function cancel(uint256 id) external {
         Order storage order_ = _open(id);
-        require(msg.sender == order_.trader, PerpetualOrder_NotTrader(msg.sender, order_.trader));
         // When the last report of the window is older than the guards take.
         uint256 expiry =
             uint256(order_.placedAt) + _rules.delay_s + _rules.window_s + _rules.guards.maxAge_s;
         require(block.timestamp > expiry, PerpetualOrder_NotExpired(block.timestamp, expiry + 1));
         order_.state = OrderState.CANCELLED;
         emit OrderCancelled(id);
-        _pay(msg.sender, order_.reward);
+        _pay(_rules.beneficiary, order_.reward);
     }
 
     /// @inheritdoc IPerpetualOrder
@@ -85,7 +92,6 @@ contract PerpetualOrder is IPerpetualOrder {
 
     /// @dev The last step of a call: the recipient may call back, and finds the order closed.
     function _pay(address recipient, uint256 amount) private {
-        if (amount == 0) return;
         (bool isPaid,) = recipient.call{value: amount}("");
         require(isPaid, PerpetualOrder_NotPaid(recipient));
     }

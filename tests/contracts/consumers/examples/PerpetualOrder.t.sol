@@ -55,6 +55,8 @@ contract PerpetualOrderTest is FeedHubSetup {
     uint32 private constant AGE_S = 20;
     address private constant TRADER = address(0x7ade);
     address private constant KEEPER = address(0x6ee9);
+    address private constant BENEFICIARY = address(0xbe4e);
+    uint128 private constant REWARD_WEI = 100;
 
     IPerpetualOrder private orders;
 
@@ -102,13 +104,44 @@ contract PerpetualOrderTest is FeedHubSetup {
     function test_place_RevertWhen_TheDelayIsNotLongerThanTheHubsSkew() external {
         IPerpetualOrder hasty = _make(SKEW_S);
         bytes4 reason = IPerpetualOrder.PerpetualOrder_DelayTooShort.selector;
+        vm.startPrank(TRADER);
         vm.expectRevert(_error2(reason, SKEW_S, SKEW_S + 1));
-        hasty.place(true, 7, PRICE);
+        hasty.place{value: REWARD_WEI}(true, 7, PRICE);
+        vm.stopPrank();
         HubConfig memory config = _config(3, 1);
         config.skew_s = DELAY_S;
         _govern(hub, abi.encodeCall(hub.setConfig, (config)));
+        vm.prank(TRADER);
         vm.expectRevert(_error2(reason, DELAY_S, DELAY_S + 1));
-        orders.place(true, 7, PRICE);
+        orders.place{value: REWARD_WEI}(true, 7, PRICE);
+    }
+
+    function test_constructor_RevertWhen_TheHubIsNoContract() external {
+        OrderRules memory rules = _rules(DELAY_S);
+        rules.hub = IFeedHub(STRANGER);
+        _refuseRules(
+            rules, abi.encodeWithSelector(IPerpetualOrder.PerpetualOrder_NoHub.selector, STRANGER)
+        );
+    }
+
+    function test_constructor_RevertWhen_AnOrderMayBeFreeOrNobodyTakesRewards() external {
+        bytes4 reason = IPerpetualOrder.PerpetualOrder_BadRules.selector;
+        OrderRules memory rules = _rules(DELAY_S);
+        rules.minReward_wei = 0;
+        _refuseRules(rules, abi.encodeWithSelector(reason, BENEFICIARY, 0));
+        rules = _rules(DELAY_S);
+        rules.beneficiary = address(0);
+        _refuseRules(rules, abi.encodeWithSelector(reason, address(0), REWARD_WEI));
+    }
+
+    function test_place_RevertWhen_TheRewardIsTooSmall() external {
+        vm.prank(TRADER);
+        vm.expectRevert(
+            _error2(
+                IPerpetualOrder.PerpetualOrder_RewardTooSmall.selector, REWARD_WEI - 1, REWARD_WEI
+            )
+        );
+        orders.place{value: REWARD_WEI - 1}(true, 7, PRICE);
     }
 
     function test_place_RevertWhen_TheRewardIsTooLarge() external {
@@ -136,14 +169,6 @@ contract PerpetualOrderTest is FeedHubSetup {
         uint256 id = _place(false, PRICE);
         vm.warp(START + DELAY_S + WINDOW_S + AGE_S);
         _execute(id, _at(START + DELAY_S + WINDOW_S, PRICE));
-        assertEq(orders.order(id).entry, PRICE, "entry");
-    }
-
-    function test_execute_CostsNothingWithoutAReward() external {
-        vm.prank(TRADER);
-        uint256 id = orders.place(true, 7, PRICE);
-        vm.warp(START + DELAY_S);
-        _execute(id, _at(START + DELAY_S, PRICE));
         assertEq(orders.order(id).entry, PRICE, "entry");
     }
 
@@ -278,8 +303,10 @@ contract PerpetualOrderTest is FeedHubSetup {
 
     // --- cancel ---
 
-    function test_cancel_GivesTheRewardBackOnceNoReportCanExecute() external {
+    /// @dev Whoever closes it, and its trader, too: an order that was let go has cost its reward.
+    function test_cancel_LeavesTheRewardToTheBeneficiaryOnceNoReportCanExecute() external {
         uint256 id = _place(true, PRICE);
+        uint256 other = _place(true, PRICE);
         uint256 expiry = START + DELAY_S + WINDOW_S + AGE_S;
         vm.warp(expiry);
         vm.prank(TRADER);
@@ -288,18 +315,16 @@ contract PerpetualOrderTest is FeedHubSetup {
         );
         orders.cancel(id);
         vm.warp(expiry + 1);
-        vm.expectRevert(
-            abi.encodeWithSelector(
-                IPerpetualOrder.PerpetualOrder_NotTrader.selector, address(this), TRADER
-            )
-        );
-        orders.cancel(id);
         vm.expectEmit();
         emit IPerpetualOrder.OrderCancelled(id);
         vm.prank(TRADER);
         orders.cancel(id);
-        assertEq(TRADER.balance, 1 ether, "back");
-        vm.prank(TRADER);
+        assertEq(TRADER.balance, 1 ether - 2 * REWARD_WEI, "the trader has lost it");
+        assertEq(BENEFICIARY.balance, REWARD_WEI, "by the trader");
+        vm.prank(KEEPER);
+        orders.cancel(other);
+        assertEq(BENEFICIARY.balance, 2 * REWARD_WEI, "by anyone");
+        assertEq(KEEPER.balance, 0, "who gets nothing");
         vm.expectRevert(_notOpen(id, OrderState.CANCELLED));
         orders.cancel(id);
     }
@@ -320,12 +345,35 @@ contract PerpetualOrderTest is FeedHubSetup {
     }
 
     function _rules(uint32 delay_s) private view returns (OrderRules memory) {
-        return OrderRules(hub, INDEX, delay_s, WINDOW_S, Guards(AGE_S, 3, 50, Tier.ENDORSED));
+        return OrderRules({
+            hub: hub,
+            index: INDEX,
+            delay_s: delay_s,
+            window_s: WINDOW_S,
+            minReward_wei: REWARD_WEI,
+            beneficiary: BENEFICIARY,
+            guards: Guards(AGE_S, 3, 50, Tier.ENDORSED)
+        });
+    }
+
+    function _refuseRules(OrderRules memory rules, bytes memory reason) private {
+        bytes memory code =
+            bytes.concat(vm.getCode(Deploy.artifact("PerpetualOrder")), abi.encode(rules));
+        bytes memory seen;
+        assembly ("memory-safe") {
+            if iszero(create(0, add(code, 32), mload(code))) {
+                seen := mload(64)
+                mstore(64, add(seen, add(32, returndatasize())))
+                mstore(seen, returndatasize())
+                returndatacopy(add(seen, 32), 0, returndatasize())
+            }
+        }
+        assertEq(seen, reason, "reason");
     }
 
     function _place(bool isLong, int64 limit) private returns (uint256) {
         vm.prank(TRADER);
-        return orders.place{value: 100}(isLong, 7, limit);
+        return orders.place{value: REWARD_WEI}(isLong, 7, limit);
     }
 
     function _at(uint256 observedAt, int64 price) private view returns (bytes memory) {
