@@ -8,7 +8,7 @@ import pytest
 
 _ROOT = Path(__file__).parents[2]
 _JUDGE = _ROOT / "scripts" / "proofs" / "contract_coverage.py"
-_SOURCE = """library A {
+_SOURCE = """function a() {
     if (one) {
         two();
     }
@@ -22,7 +22,7 @@ def _judge(folder: Path, lcov: str, *, explained: str = "") -> tuple[int, list[s
     """Exit status and lines of output."""
     (folder / "src").mkdir()
     (folder / "src" / "A.sol").write_text(_SOURCE)
-    (folder / "src" / "IA.sol").write_text("interface IA {}\n")
+    (folder / "src" / "IA.sol").write_text("interface IA {\n    function a() external;\n}\n")
     (folder / "coverage.toml").write_text(explained)
     (folder / "lcov").write_text(lcov)
     command = [sys.executable, str(_JUDGE), str(folder / "lcov"), str(folder)]
@@ -54,6 +54,17 @@ def test_a_file_that_is_not_in_the_report_fails(tmp_path: Path) -> None:
     status, lines = _judge(tmp_path, "SF:src/B.sol\nDA:1,1\nend_of_record\n")
     assert status == 1
     assert lines[0] == "not measured: src/A.sol"
+
+
+@pytest.mark.parametrize(("missed", "wanted"), [(2, 0), (1, 0), (0, 1), (3, 1)])
+def test_an_untested_file_may_miss_no_more_than_it_did_and_has_to_miss_some(
+    tmp_path: Path, missed: int, wanted: int
+) -> None:
+    lcov = "SF:src/A.sol\n" + "".join(f"DA:{line},{int(line > missed)}\n" for line in range(1, 5))
+    explained = '[[untested]]\nin = "src/A.sol"\nmissed = 2\nwhy = "to come"\n'
+    status, lines = _judge(tmp_path, lcov, explained=explained)
+    assert status == wanted
+    assert lines[0] == f"untested: src/A.sol, {missed} lines and branches of at most 2"
 
 
 def test_what_is_explained_may_be_missed(tmp_path: Path) -> None:

@@ -30,12 +30,12 @@ def _stub(path: Path) -> None:
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """The scripts as they are, in a tree where every tool is a stub."""
-    for name in ("check", "test"):
+    for name in ("check", "nightly", "test"):
         (tmp_path / "scripts").mkdir(exist_ok=True)
         shutil.copy(_ROOT / "scripts" / name, tmp_path / "scripts" / name)
     for tool in _TOOLS:
         _stub(tmp_path / ".venv" / "bin" / tool)
-    for name in ("setup", "gen_abi", "prove"):
+    for name in ("setup", "gen_abi", "prove", "coverage", "bench"):
         _stub(tmp_path / "scripts" / name)
     _stub(tmp_path / "contracts" / "node_modules" / ".bin" / "forge")
     return tmp_path
@@ -138,6 +138,47 @@ def test_test_says_that_vectors_are_missing(checkout: Path, tmp_path: Path) -> N
     assert "ORACLE_VECTORS is not set" in _run(checkout, "test").stdout
     assert "ORACLE_VECTORS" not in _run(checkout, "test", ORACLE_VECTORS=str(tmp_path)).stdout
     assert _run(checkout, "test", ORACLE_VECTORS=str(tmp_path / "absent")).returncode == 1
+
+
+def test_nightly_says_when_each_step_begins_and_ends(checkout: Path) -> None:
+    result = _run(checkout, "nightly")
+    assert result.returncode == 0, result.stdout
+    words = [line.split()[2:4] for line in result.stdout.splitlines() if "nightly" in line]
+    steps = ["fuzz", "invariants", "coverage", "mutants", "gas", "pytest"]
+    wanted = [pair for step in steps for pair in (["begins", step], ["ok", f"{step},"])]
+    assert words == [*wanted, ["ok", "all"]]
+
+
+@pytest.mark.parametrize(
+    ("call", "step"),
+    [
+        ("forge build", "fuzz invariants"),
+        ("forge test", "fuzz invariants"),
+        ("coverage ", "coverage"),
+        ("prove --mutants", "mutants"),
+        ("bench feeds", "gas"),
+        ("pytest -n", "pytest"),
+    ],
+)
+def test_nightly_fails_when_a_step_fails_and_goes_on(checkout: Path, call: str, step: str) -> None:
+    result = _run(checkout, "nightly", FAIL=call)
+    assert result.returncode == 1
+    assert f"broken: {call}" in result.stdout
+    assert result.stdout.splitlines()[-1].endswith(f"FAILED  {step}")
+    assert (checkout / "build" / "nightly" / "pytest.log").exists()
+
+
+def test_nightly_fails_when_forge_finds_no_test(checkout: Path) -> None:
+    result = _run(checkout, "nightly", "fuzz", FORGE_PASSED="No tests found in project!")
+    assert result.returncode == 1
+
+
+def test_nightly_runs_the_named_steps_alone(checkout: Path) -> None:
+    assert _run(checkout, "nightly", "gas").returncode == 0
+    assert [path.name for path in (checkout / "build" / "nightly").iterdir()] == ["gas.log"]
+    absent = _run(checkout, "nightly", "everything")
+    assert absent.returncode == 1
+    assert "no step everything" in absent.stdout
 
 
 @pytest.mark.parametrize("made", [".venv", ".venv-enclave", "contracts/node_modules"])
