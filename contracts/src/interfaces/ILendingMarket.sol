@@ -48,8 +48,10 @@ interface ILendingMarket {
     error LendingMarket_SameToken(address seen);
     /// @notice The token says a number of decimals above 18.
     error LendingMarket_Decimals(uint256 seen, uint256 wanted);
-    /// @notice More than there is: of collateral, debt, or what the caller lent.
+    /// @notice More than there is: of collateral, or what the caller lent.
     error LendingMarket_TooMuch(uint256 seen, uint256 wanted);
+    /// @notice Less collateral than the liquidator wants for what it repays.
+    error LendingMarket_TooLittle(uint256 seen, uint256 wanted);
     /// @notice The position would owe more than its collateral allows.
     error LendingMarket_Uncovered(uint256 debt, uint256 wanted);
     /// @notice The position owes no more than it may.
@@ -86,11 +88,21 @@ interface ILendingMarket {
     function borrow(uint128 amount) external;
 
     /// @notice Repay what an account owes. Anyone may, whatever the price.
-    function repay(address account, uint128 amount) external;
+    /// @param amount At most; what the account does not owe, as when someone else was faster, is not taken.
+    /// @return repaid What was taken of the caller.
+    function repay(address account, uint128 amount) external returns (uint128 repaid);
 
     /// @notice Repay for an account that owes more than it may, and take collateral for it. Asks for a price.
+    /// @dev What the caller repays may be worth more than the collateral there is, and the price may have
+    ///      moved since it looked: `minSeized` is what the caller wants all the same.
+    /// @param amount At most; what the account does not owe is not taken.
+    /// @param minSeized Least collateral for the whole amount, or it reverts; in proportion if less is owed.
+    ///        Amounts are rounded: leave a little. 0 is any.
+    /// @return repaid What was taken of the caller.
     /// @return seized Collateral worth what was repaid and the bonus, rounded down; at most all there is.
-    function liquidate(address account, uint128 amount) external returns (uint256 seized);
+    function liquidate(address account, uint128 amount, uint256 minSeized)
+        external
+        returns (uint128 repaid, uint256 seized);
 
     /// @notice What an account put in and owes.
     function position(address account) external view returns (Position memory);

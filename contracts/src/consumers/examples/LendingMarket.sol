@@ -81,31 +81,37 @@ contract LendingMarket is ILendingMarket {
     }
 
     /// @inheritdoc ILendingMarket
-    function repay(address account, uint128 amount) external {
+    function repay(address account, uint128 amount) external returns (uint128 repaid) {
         Position storage owing = _positions[account];
-        require(amount <= owing.debt, LendingMarket_TooMuch(amount, owing.debt));
-        owing.debt -= amount;
+        repaid = amount < owing.debt ? amount : owing.debt;
+        owing.debt -= repaid;
         emit DebtChanged(account, owing.debt);
-        _rules.debt.take(msg.sender, amount);
+        _rules.debt.take(msg.sender, repaid);
     }
 
     /// @inheritdoc ILendingMarket
-    function liquidate(address account, uint128 amount) external returns (uint256 seized) {
+    function liquidate(address account, uint128 amount, uint256 minSeized)
+        external
+        returns (uint128 repaid, uint256 seized)
+    {
         // 1. A price, or nothing happens.
         uint256 price_ = price();
         // 2. The position owes more than it may.
         Position storage owing = _positions[account];
         uint256 most = _allowed(owing.collateral, price_, _rules.liquidationBps);
         require(owing.debt > most, LendingMarket_Healthy(owing.debt, most));
-        require(amount <= owing.debt, LendingMarket_TooMuch(amount, owing.debt));
-        // 3. Effect.
-        uint256 worth = uint256(amount) * (BPS + _rules.bonusBps) / BPS;
+        // 3. What the liquidator gives and gets: no more than is owed, and no less than it wants.
+        repaid = amount < owing.debt ? amount : owing.debt;
+        uint256 worth = uint256(repaid) * (BPS + _rules.bonusBps) / BPS;
         seized = MulDiv.mulDiv(worth, _collateralScale, price_ * _debtScale);
         if (seized > owing.collateral) seized = owing.collateral;
-        owing.debt -= amount;
+        if (repaid != amount) minSeized = MulDiv.mulDiv(minSeized, repaid, amount);
+        require(seized >= minSeized, LendingMarket_TooLittle(seized, minSeized));
+        // 4. Effect.
+        owing.debt -= repaid;
         owing.collateral -= Narrow.u128(seized);
-        emit Liquidated(account, msg.sender, amount, seized, price_);
-        _rules.debt.take(msg.sender, amount);
+        emit Liquidated(account, msg.sender, repaid, seized, price_);
+        _rules.debt.take(msg.sender, repaid);
         _rules.collateral.send(msg.sender, seized);
     }
 

@@ -75,7 +75,8 @@ contract LendingMarketTest is FeedHubSetup {
         vm.expectEmit();
         emit ILendingMarket.Liquidated(ANN, BOB, 600 * USD, 0.35 ether, uint64(PRICE * 9 / 10));
         vm.prank(BOB);
-        uint256 seized = market.liquidate(ANN, 600 * USD);
+        (uint128 repaid, uint256 seized) = market.liquidate(ANN, 600 * USD, 0.35 ether);
+        assertEq(repaid, 600 * USD, "repaid");
         // 600 and 5 %, at 1,800.
         assertEq(seized, 0.35 ether, "seized");
         assertEq(coin.balanceOf(BOB), 100.35 ether, "paid out");
@@ -87,7 +88,8 @@ contract LendingMarketTest is FeedHubSetup {
         _borrow(1500 * USD);
         _crash();
         vm.prank(BOB);
-        assertEq(market.liquidate(ANN, 1500 * USD), COIN, "seized");
+        (, uint256 seized) = market.liquidate(ANN, 1500 * USD, COIN);
+        assertEq(seized, COIN, "seized");
         _assertPosition(ANN, 0, 0);
     }
 
@@ -102,23 +104,57 @@ contract LendingMarketTest is FeedHubSetup {
         );
         _submit(START + 2, 187_499_999_999);
         vm.prank(BOB);
-        market.liquidate(ANN, USD);
+        market.liquidate(ANN, USD, 0);
     }
 
-    function test_liquidate_RevertWhen_MoreIsRepaidThanOwed() external {
+    /// @dev Someone who repays, or liquidates, some of it in front does not stop who wants it all: the least
+    ///      that it wants is in proportion.
+    function test_liquidate_TakesWhatIsOwedAndNoMore() external {
+        _borrow(1500 * USD);
+        _submit(START + 1, PRICE * 9 / 10);
+        vm.startPrank(LENDER);
+        market.repay(ANN, 1);
+        market.liquidate(ANN, 30 * USD, 0);
+        vm.stopPrank();
+        vm.prank(BOB);
+        // 1,500 and 5 %, at 1,800, is 0.875.
+        (uint128 repaid, uint256 seized) = market.liquidate(ANN, 1500 * USD, 0.874 ether);
+        assertEq(repaid, 1470 * USD - 1, "repaid");
+        uint256 worth = uint256(1470 * USD - 1) * 105 / 100;
+        assertEq(seized, worth * 1e18 / (1800 * USD), "seized");
+        assertTrue(seized < 0.874 ether, "in proportion");
+        assertEq(usd.balanceOf(BOB), 98_530 * USD + 1, "paid in");
+        assertEq(market.position(ANN).debt, 0, "debt");
+    }
+
+    /// @dev The collateral is worth 1,000: whoever counts on 1,500 and the bonus is told, and pays nothing.
+    function test_liquidate_RevertWhen_LessIsSeizedThanWanted() external {
         _borrow(1500 * USD);
         _crash();
-        vm.prank(BOB);
-        vm.expectRevert(_tooMuch(1500 * USD + 1, 1500 * USD));
-        market.liquidate(ANN, 1500 * USD + 1);
+        vm.startPrank(BOB);
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                ILendingMarket.LendingMarket_TooLittle.selector, COIN, 1.575 ether
+            )
+        );
+        market.liquidate(ANN, 1500 * USD, 1.575 ether);
+        // 800 and 5 %, at 1,000.
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                ILendingMarket.LendingMarket_TooLittle.selector, 0.84 ether, 0.84 ether + 1
+            )
+        );
+        market.liquidate(ANN, 800 * USD, 0.84 ether + 1);
+        (, uint256 seized) = market.liquidate(ANN, 800 * USD, 0.84 ether);
+        assertEq(seized, 0.84 ether, "seized");
     }
 
     function test_liquidate_FindsTheBooksClosedWhenTheTokenCallsBack() external {
         _borrow(1500 * USD);
         _crash();
-        coin.callOnTransfer(address(market), abi.encodeCall(market.liquidate, (ANN, 1)));
+        coin.callOnTransfer(address(market), abi.encodeCall(market.liquidate, (ANN, 1, 0)));
         vm.prank(BOB);
-        market.liquidate(ANN, 1500 * USD);
+        market.liquidate(ANN, 1500 * USD, 0);
         assertEq(
             coin.reason(),
             abi.encodeWithSelector(ILendingMarket.LendingMarket_Healthy.selector, 0, 0),
@@ -142,7 +178,7 @@ contract LendingMarketTest is FeedHubSetup {
         bool isAllowed = debt <= value * 7500 / 10_000 && debt <= 50_000 * USD;
         assertTrue(isLent == isAllowed, "the model says otherwise");
         vm.expectPartialRevert(ILendingMarket.LendingMarket_Healthy.selector);
-        market.liquidate(BOB, 0);
+        market.liquidate(BOB, 0, 0);
     }
 
     // --- without a price ---
@@ -212,7 +248,7 @@ contract LendingMarketTest is FeedHubSetup {
         );
         sequencer.set(0, upSince - 1, 1, 1);
         vm.prank(BOB);
-        market.liquidate(ANN, 100 * USD);
+        market.liquidate(ANN, 100 * USD, 0);
     }
 
     function test_borrow_RevertWhen_TheFeedWasNeverWritten() external {
@@ -250,13 +286,22 @@ contract LendingMarketTest is FeedHubSetup {
         market.recall(1500 * USD + 1);
     }
 
-    function test_withdrawAndRepay_RevertWhen_ThereIsLess() external {
+    function test_withdraw_RevertWhen_ThereIsLess() external {
         _borrow(1000 * USD);
         vm.startPrank(ANN);
         vm.expectRevert(_tooMuch(COIN + 1, COIN));
         market.withdraw(COIN + 1);
-        vm.expectRevert(_tooMuch(1000 * USD + 1, 1000 * USD));
-        market.repay(ANN, 1000 * USD + 1);
+    }
+
+    /// @dev Someone who repays a grain of it in front does not stop who repays it all.
+    function test_repay_TakesWhatIsOwedAndNoMore() external {
+        _borrow(1000 * USD);
+        vm.prank(BOB);
+        assertEq(market.repay(ANN, 1), 1, "a grain");
+        vm.prank(ANN);
+        assertEq(market.repay(ANN, 1000 * USD), 1000 * USD - 1, "the rest");
+        assertEq(usd.balanceOf(ANN), 100_000 * USD + 1, "paid in");
+        _assertPosition(ANN, COIN, 0);
     }
 
     function test_depositAndBorrow_RevertWhen_TheSumIsTooLarge() external {
@@ -363,7 +408,7 @@ contract LendingMarketTest is FeedHubSetup {
     function _refuseLiquidation(bytes memory reason) private {
         vm.prank(BOB);
         vm.expectRevert(reason);
-        market.liquidate(ANN, USD);
+        market.liquidate(ANN, USD, 0);
     }
 
     function _refuseRules(MarketRules memory rules, bytes memory reason) private {
