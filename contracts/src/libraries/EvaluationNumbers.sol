@@ -41,7 +41,7 @@ library EvaluationNumbers {
         (numbers.nextUpdate, offset) = IntelJson.time(json, offset);
         offset = IntelJson.token(json, offset, "\",\"tcbEvalNumbers\":[", 20);
         bytes memory table = TcbLevels.allocate(ENTRY);
-        uint256 end;
+        uint256 end = 0;
         bool isMore = true;
         while (isMore) {
             require(

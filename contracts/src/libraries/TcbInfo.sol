@@ -90,7 +90,7 @@ library TcbInfo {
         returns (uint256)
     {
         bytes memory table = TcbLevels.allocate(PLATFORM_LEVEL);
-        uint256 end;
+        uint256 end = 0;
         bool isMore = true;
         offset = IntelJson.token(json, offset, "\"tcbLevels\":[", 13);
         while (isMore) {
@@ -115,7 +115,7 @@ library TcbInfo {
     {
         uint256 versions;
         uint256 pceSvn;
-        uint256 tdxVersions;
+        uint256 tdxVersions = 0;
         offset = IntelJson.token(json, offset, "{\"tcb\":{\"sgxtcbcomponents\":[", 28);
         (versions, offset) = _components(json, offset);
         offset = IntelJson.token(json, offset, ",\"pcesvn\":", 10);

@@ -103,7 +103,7 @@ library TcbProof {
         require(proof.length >= end, TcbProof_Length(proof.length, SKIPPED));
         head = proof[start:start + TcbInfo.MODULE_HEAD];
         require(uint8(head[0]) == id, TcbProof_Module(uint8(head[0]), id));
-        bytes32 levels;
+        bytes32 levels = 0;
         if (id != 0) (grade, levels) = svn(proof[end:], isvSvn);
         else require(proof.length == end, TcbProof_Length(proof.length, end));
         root = keccak256(bytes.concat(head, levels, proof[end - ROOT:end]));

@@ -138,7 +138,7 @@ library X509Crl {
         require(offset < next, X509Crl_EmptyList(offset));
         // An entry has more bytes than its serial number in the table.
         bytes memory serials = new bytes(next - offset + 32);
-        uint256 length;
+        uint256 length = 0;
         // No 28 bytes are this.
         uint256 tail = type(uint256).max;
         if (date != 0) tail = (uint256(date) >> 136 << 104) | REASON;
