@@ -113,6 +113,22 @@ abstract contract FeedHubSetup is Test {
         }
     }
 
+    /// @dev What a constructor reverts with; empty if it does not.
+    function _refusal(string memory name, bytes memory arguments)
+        internal
+        returns (bytes memory reason)
+    {
+        bytes memory code = abi.encodePacked(vm.getCode(Deploy.artifact(name)), arguments);
+        assembly ("memory-safe") {
+            if iszero(create(0, add(code, 32), mload(code))) {
+                reason := mload(64)
+                mstore(64, add(reason, add(32, returndatasize())))
+                mstore(reason, returndatasize())
+                returndatacopy(add(reason, 32), 0, returndatasize())
+            }
+        }
+    }
+
     function _one(uint16 index, int64 value) internal pure returns (Answer[] memory answers) {
         answers = new Answer[](1);
         answers[0] = Answer(index, value, 12, 5, 0);

@@ -15,6 +15,7 @@ contract FeedVerifier is IFeedVerifier {
     IFeedHub private immutable _hub;
 
     constructor(IFeedHub hub_) {
+        require(address(hub_).code.length != 0, FeedVerifier_NoHub(address(hub_)));
         _hub = hub_;
     }
 

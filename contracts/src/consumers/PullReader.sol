@@ -16,8 +16,10 @@ import {Lane, Lanes} from "../types/Lane.sol";
 
 /// @title Reports verified in the consumer's own transaction
 /// @notice For consumers to compile in; `FeedVerifier` is the same as a contract of its own.
-/// @dev Reads one word of the hub and the hub's table; stores nothing that outlives the transaction. Refuses with the hub's own errors
-///      what the hub would refuse. A report is not consumed: it verifies again while it is young enough.
+/// @dev Reads one word of the hub and the hub's table; while the word says that a feed may be paused,
+///      it asks the hub about every entry's feed, too (`feedInfo`). Stores nothing that outlives the
+///      transaction. Refuses with the hub's own errors what the hub would refuse. A report is not
+///      consumed: it verifies again while it is young enough.
 library PullReader {
     using HubTable for bytes;
     using ReportCodec for bytes;
@@ -28,13 +30,14 @@ library PullReader {
     /// @notice Verify a report by the rules of a hub, whole: one bad entry refuses all.
     /// @dev Numbered steps, the dearest last:
     ///      1. Structure, for the hub's m.
-    ///      2. A table is in force and the hub is not paused; the report is for the table's list of feeds.
+    ///      2. A table is in force and the hub is not paused; the report is for the table's list of
+    ///         feeds.
     ///      3. Its moment is in the hub's window and at most `maxAge_s` ago.
     ///      4. Every entry is listed, in order, and within its feed's bounds.
     ///      5. No feed of it is paused.
     ///      6. m seats signed it, with d vendors among them.
-    ///      Does NOT establish that it is newer than the stored rounds or than another report, nor that
-    ///      its answers are near the stored ones.
+    ///      Does NOT establish that it is newer than the stored rounds or than another report, nor
+    ///      that its answers are near the stored ones.
     /// @param hub Whose seats must have signed; trusted by the consumer.
     /// @param maxAge_s Largest age the consumer takes, in seconds; the hub's own limit holds, too.
     function verify(IFeedHub hub, bytes calldata report, uint256 maxAge_s)
@@ -45,12 +48,12 @@ library PullReader {
         return _verify(hub, HubReader.word(hub), report, maxAge_s);
     }
 
-    /// @notice The same, and remembered until the transaction ends: the same bytes verify again for a
-    ///         fraction, as long as the hub's word is what it was.
+    /// @notice The same, and remembered until the transaction ends: the same bytes verify again for
+    ///         a fraction, as long as the hub's word is what it was.
     /// @dev Steps 1, 3 and 5 are taken each time, and 2 is in the word; 4 and 6 are remembered. See
-    ///      `PullCache` for who can make it remember. Establishes no more than `verify` does: a report
-    ///      that is remembered may be older than the stored rounds, or than another one that is. The first
-    ///      time costs a little more than `verify`. Not for static calls.
+    ///      `PullCache` for who can make it remember. Establishes no more than `verify` does: a
+    ///      report that is remembered may be older than the stored rounds, or than another one that
+    ///      is. The first time costs a little more than `verify`. Not for static calls.
     function verifyCached(IFeedHub hub, bytes calldata report, uint256 maxAge_s)
         internal
         returns (Verified verified)

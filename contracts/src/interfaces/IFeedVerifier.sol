@@ -8,6 +8,8 @@ import {IFeedHub, Round} from "./IFeedHub.sol";
 /// @notice Without roles and without storage but for a transaction's. The refusals are those of the hub, of
 ///         `PullReader`, `VerifiedReport` and `UpdateReader`.
 interface IFeedVerifier {
+    /// @notice The hub is not a contract.
+    error FeedVerifier_NoHub(address seen);
     /// @notice More feeds than a hub can list.
     error FeedVerifier_TooManyFeeds(uint256 seen, uint256 wanted);
 

@@ -5,6 +5,9 @@ pragma solidity 0.8.37;
 /// @dev Both ways check the same and store nothing; their refusals are those of `IFeedHub` and
 ///      `IFeedVerifier`. The maximum age is fixed at construction.
 interface IPullConsumer {
+    /// @notice The hub, or the verifier, is not a contract.
+    error PullConsumer_NoContract(address seen);
+
     /// @notice The answer of one feed in a report, verified by the library compiled in.
     /// @param report As `FeedHub.submit` takes it.
     /// @param index Of the feed in the hub's list.

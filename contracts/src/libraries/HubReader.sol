@@ -8,7 +8,8 @@ import {HubWord} from "../types/HubWord.sol";
 library HubReader {
     /// @notice Answer and moment of a feed's latest round: `IFeedHub.read` or `readAlias`, less three fields.
     /// @dev Passes a revert of the hub on. Does NOT bound the round's age. Takes the words as they are:
-    ///      `hub` must be a hub, which whoever deploys a reader decides.
+    ///      `hub` must be a hub, which whoever deploys a reader decides. An address without code reverts
+    ///      without a reason: refuse it at construction.
     /// @param selector Of one of the two functions.
     /// @param argument Its argument: an index or a name.
     /// @return answer In the feed's decimals.
@@ -34,7 +35,7 @@ library HubReader {
     }
 
     /// @notice `IFeedHub.verifyConfig`, by a call without data.
-    /// @dev `hub` must be a hub, which whoever deploys a reader decides.
+    /// @dev `hub` must be a hub, as in `read`.
     function word(IFeedHub hub) internal view returns (HubWord config) {
         assembly ("memory-safe") {
             let isDone := staticcall(gas(), hub, 0, 0, 0, 32)

@@ -3,7 +3,6 @@ pragma solidity 0.8.37;
 
 import {FeedListing, IFeedHub} from "contracts/interfaces/IFeedHub.sol";
 
-import {Deploy} from "../Deploy.sol";
 import {FeedHubSetup} from "../FeedHubSetup.sol";
 
 /// @notice A hub for the tests of adapters: one signature is enough, and feeds of any decimals.
@@ -29,21 +28,5 @@ abstract contract AdapterSetup is FeedHubSetup {
     /// @dev A positive answer of any size.
     function _anyAnswer(uint64 any) internal pure returns (int64) {
         return int64(uint64(bound(any, 1, uint64(type(int64).max))));
-    }
-
-    /// @dev What a constructor reverts with; empty if it does not.
-    function _refusal(string memory name, bytes memory arguments)
-        internal
-        returns (bytes memory reason)
-    {
-        bytes memory code = abi.encodePacked(vm.getCode(Deploy.artifact(name)), arguments);
-        assembly {
-            if iszero(create(0, add(code, 32), mload(code))) {
-                reason := mload(64)
-                mstore(64, add(reason, add(32, returndatasize())))
-                mstore(reason, returndatasize())
-                returndatacopy(add(reason, 32), 0, returndatasize())
-            }
-        }
     }
 }

@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {PullReader} from "contracts/consumers/PullReader.sol";
 import {IFeedHub, Round} from "contracts/interfaces/IFeedHub.sol";
 import {IFeedVerifier} from "contracts/interfaces/IFeedVerifier.sol";
+import {IPullConsumer} from "contracts/interfaces/IPullConsumer.sol";
 import {VerifiedReport} from "contracts/libraries/VerifiedReport.sol";
 import {Lane} from "contracts/types/Lane.sol";
 
@@ -59,11 +60,21 @@ contract FeedVerifierTest is FeedHubSetup {
         }
     }
 
-    function test_verify_RevertWhen_TheHubIsNoContract() external {
-        IFeedVerifier lost = IFeedVerifier(Deploy.shipped("FeedVerifier", abi.encode(STRANGER)));
-        bytes memory report = _report(START, _one(1, PRICE), 0x15);
-        vm.expectRevert(bytes(""));
-        lost.verify(report, 1, AGE);
+    function test_constructor_RevertWhen_TheHubIsNoContract() external {
+        assertEq(
+            _refusal("FeedVerifier", abi.encode(STRANGER)),
+            abi.encodeWithSelector(IFeedVerifier.FeedVerifier_NoHub.selector, STRANGER),
+            "reason"
+        );
+    }
+
+    function test_constructorOfAConsumer_RevertWhen_HubOrVerifierIsNoContract() external {
+        bytes memory reason =
+            abi.encodeWithSelector(IPullConsumer.PullConsumer_NoContract.selector, STRANGER);
+        bytes memory noHub = abi.encode(STRANGER, verifier, AGE);
+        assertEq(_refusal("PullConsumer", noHub), reason, "hub");
+        bytes memory noVerifier = abi.encode(hub, STRANGER, AGE);
+        assertEq(_refusal("PullConsumer", noVerifier), reason, "verifier");
     }
 
     function test_verify_TakesAReportAgainAndOneOlderThanStored() external {

@@ -13,6 +13,8 @@ contract PullConsumer is IPullConsumer {
     uint32 private immutable _maxAge_s;
 
     constructor(IFeedHub hub_, IFeedVerifier verifier_, uint32 maxAge_s_) {
+        require(address(hub_).code.length != 0, PullConsumer_NoContract(address(hub_)));
+        require(address(verifier_).code.length != 0, PullConsumer_NoContract(address(verifier_)));
         _hub = hub_;
         _verifier = verifier_;
         _maxAge_s = maxAge_s_;

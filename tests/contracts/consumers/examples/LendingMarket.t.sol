@@ -412,18 +412,7 @@ contract LendingMarketTest is FeedHubSetup {
     }
 
     function _refuseRules(MarketRules memory rules, bytes memory reason) private {
-        bytes memory code =
-            bytes.concat(vm.getCode(Deploy.artifact("LendingMarket")), abi.encode(rules));
-        bytes memory seen;
-        assembly ("memory-safe") {
-            if iszero(create(0, add(code, 32), mload(code))) {
-                seen := mload(64)
-                mstore(64, add(seen, add(32, returndatasize())))
-                mstore(seen, returndatasize())
-                returndatacopy(add(seen, 32), 0, returndatasize())
-            }
-        }
-        assertEq(seen, reason, "reason");
+        assertEq(_refusal("LendingMarket", abi.encode(rules)), reason, "reason");
     }
 
     function _borrow(uint128 amount) private {

@@ -357,18 +357,7 @@ contract PerpetualOrderTest is FeedHubSetup {
     }
 
     function _refuseRules(OrderRules memory rules, bytes memory reason) private {
-        bytes memory code =
-            bytes.concat(vm.getCode(Deploy.artifact("PerpetualOrder")), abi.encode(rules));
-        bytes memory seen;
-        assembly ("memory-safe") {
-            if iszero(create(0, add(code, 32), mload(code))) {
-                seen := mload(64)
-                mstore(64, add(seen, add(32, returndatasize())))
-                mstore(seen, returndatasize())
-                returndatacopy(add(seen, 32), 0, returndatasize())
-            }
-        }
-        assertEq(seen, reason, "reason");
+        assertEq(_refusal("PerpetualOrder", abi.encode(rules)), reason, "reason");
     }
 
     function _place(bool isLong, int64 limit) private returns (uint256) {
