@@ -108,6 +108,19 @@ class SignerStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class Image:
+    """What the image policy says of an image; all zero for one it does not know.
+
+    Attributes:
+        max_age_s: Longest life of a registration.
+        is_live: Approved and not withdrawn.
+    """
+
+    max_age_s: int
+    is_live: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Seat:
     """An operator's seat.
 

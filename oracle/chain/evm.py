@@ -1,7 +1,7 @@
 """The contracts on an EVM chain: typed reads, and the calls that change them."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from enclave.domain.errors import ChainError
 from oracle.chain.abi_codec import ContractAbi, decode_revert, load_abi, revert_name
@@ -11,6 +11,7 @@ from oracle.chain.base import (
     CallReverted,
     HubNews,
     HubStatus,
+    Image,
     Log,
     Receipt,
     Registration,
@@ -59,7 +60,12 @@ class EvmChain:
 
     async def head(self) -> Block:
         """The latest block."""
-        return parse_block(await self._rpc.request("eth_getBlockByNumber", ["latest", False]))
+        return await self.block("latest")
+
+    async def block(self, number: int | Literal["latest"]) -> Block:
+        """A block by its height."""
+        wanted = number if number == "latest" else hex(number)
+        return parse_block(await self._rpc.request("eth_getBlockByNumber", [wanted, False]))
 
     async def balance(self, address: str) -> int:
         """Funds of an account in wei."""
@@ -102,7 +108,7 @@ class EvmChain:
             raise ChainError("the endpoint's logs are none")
         reported: set[int] = set()
         has_more = False
-        for log in map(_parse_log, found):
+        for log in map(parse_log, found):
             try:
                 name, fields = abi.decode_event(log.topics, log.data)
             except ChainError:
@@ -132,6 +138,12 @@ class EvmChain:
         seat = (await self._read(self._signers, "seats"))[number]
         signers = (_signer_or_none(seat["signer0"]), _signer_or_none(seat["signer1"]))
         return Seat(number, signers, seat["newest"], seat["takenAt"])
+
+    async def positions(self) -> Mapping[str, int]:
+        """Position of every signer that sits in a seat, whether or not it counts there."""
+        seats = await self._read(self._signers, "seats")
+        pairs = (pair for seat in seats for pair in (seat["signer0"], seat["signer1"]))
+        return {checksum_address(a): number for number, a in enumerate(pairs) if a != _ZERO}
 
     async def seats(self) -> Seats:
         """All seats, and the signers in them that the hub's table holds."""
@@ -178,11 +190,11 @@ class EvmChain:
                 )
         await self._verifier_address()
 
-    async def is_image_live(self, image_id: bytes) -> bool:
-        """Whether governance has approved an image and not withdrawn it."""
+    async def image(self, image_id: bytes) -> Image:
+        """What the image policy says of an image."""
         policy = checksum_address(await self._read(self._signers, "imagePolicy"))
         info = await self._read((policy, load_abi("ImagePolicy")), "image", image_id)
-        return bool(info["live"])
+        return Image(max_age_s=info["maxAge_s"], is_live=info["live"])
 
     async def is_cached(self, pck_id: bytes, ca_id: bytes) -> tuple[bool, bool]:
         """Whether the verifier holds the machine's certificate, and its issuer's."""
@@ -350,11 +362,16 @@ def parse_receipt(value: Any) -> Receipt:
         is_success=quantity(value.get("status")) == 1,
         gas_used=quantity(value.get("gasUsed")),
         gas_price_wei=quantity(value.get("effectiveGasPrice")),
-        logs=tuple(_parse_log(item) for item in value["logs"]),
+        logs=tuple(parse_log(item) for item in value["logs"]),
     )
 
 
-def _parse_log(value: Any) -> Log:
+def parse_log(value: Any) -> Log:
+    """Read a log as JSON-RPC gives it.
+
+    Raises:
+        ChainError: A field is missing or of another type.
+    """
     if not isinstance(value, dict) or not isinstance(value.get("topics"), list):
         raise ChainError("the endpoint's log is none")
     address = hex_bytes(value.get("address"), 20)

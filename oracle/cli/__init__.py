@@ -36,6 +36,7 @@ COMMANDS = {
     "status": _Entry("status", "status", "How the running node is doing."),
     "feeds": _Entry("feeds", "app", "Feed definitions: hash them, show them."),
     "quorum": _Entry("quorum", "app", "Nodes that make reports together: certificates."),
+    "registry": _Entry("registry", "app", "Registered signers: list, show with evidence, revoke."),
     "demo": _Entry("demo", "demo", "The whole main job on this machine, with emulated hardware."),
 }
 

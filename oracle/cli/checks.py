@@ -207,7 +207,7 @@ async def _check_image(
     request = wire.Attest(config.chain.chain_id, registry, operator, head.number, head.hash)
     quote = split_quote((await enclave.client.attest(request)).evidence)
     image = "0x" + quote.image_id.hex()
-    if await chain.is_image_live(quote.image_id):
+    if (await chain.image(quote.image_id)).is_live:
         return ok("image", f"{image} is approved")
     return fail(
         "image",

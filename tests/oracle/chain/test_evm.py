@@ -13,6 +13,7 @@ from oracle.chain.abi_codec import load_abi
 from oracle.chain.base import (
     CallReverted,
     HubNews,
+    Image,
     Log,
     Receipt,
     Registration,
@@ -271,7 +272,13 @@ async def test_whether_an_image_is_approved() -> None:
         signers_imagePolicy=encode(["address"], [POLICY]),
         policy_image=encode(["(uint24,uint8,uint32,bool)"], [(1, 2, 60, True)]),
     )
-    assert await chain.is_image_live(b"\x05" * 32)
+    assert await chain.image(b"\x05" * 32) == Image(max_age_s=60, is_live=True)
+
+
+async def test_positions_are_those_of_all_seats_taken_or_not() -> None:
+    seats = [(WHO, ZERO, HUB, 1, 5), (ZERO, ZERO, ZERO, 0, 0), (WHO, POLICY, ZERO, 0, 5)]
+    chain, _ = _chain(signers_seats=encode(["(address,address,address,uint8,uint64)[]"], [seats]))
+    assert await chain.positions() == {HUB: 1, POLICY: 4}
 
 
 def test_calls_name_their_purpose_target_and_function() -> None:

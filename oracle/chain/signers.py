@@ -1,0 +1,266 @@
+"""Who was ever registered: the registry's events, folded into one history for each signer."""
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any, Protocol
+
+from enclave.domain.errors import ChainError
+from oracle.chain.abi_codec import load_abi
+from oracle.chain.base import Image, SignerStatus
+from oracle.chain.evm import parse_log
+from oracle.chain.rpc import RpcRefused, hex_bytes, quantity
+from oracle.config import checksum_address
+
+#: Blocks whose events are asked for at once; halved where an endpoint refuses so many.
+MAX_BLOCKS = 10_000
+_EVENTS = ("SignerRegistered", "SignerRevoked", "SignerEquivocated")
+
+
+class Requests(Protocol):
+    """The endpoints, as far as events need them."""
+
+    async def request(self, method: str, params: Sequence[Any]) -> Any:
+        """One JSON-RPC call."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredEvent:
+    """A registration or renewal.
+
+    Attributes:
+        expires_at: Seconds since the epoch, as registered.
+        hardware_id: What the verifier knows the machine by, 32 bytes.
+        hpke_public_key: X25519, 32 bytes.
+        evidence: As the verifier took it, byte for byte.
+        block: Height.
+        transaction: Hash, 32 bytes.
+    """
+
+    signer: str
+    operator: str
+    image_id: bytes
+    tee: int
+    tier: int
+    verifier_id: int
+    ref_block: int
+    expires_at: int
+    hardware_id: bytes
+    hpke_public_key: bytes
+    evidence: bytes
+    block: int
+    transaction: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RevokedEvent:
+    """A revocation.
+
+    Attributes:
+        by: Who sent it.
+        block: Height.
+        transaction: Hash, 32 bytes.
+    """
+
+    by: str
+    block: int
+    transaction: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class EquivocatedEvent:
+    """Proof that the signer signed two entries for one feed and one moment.
+
+    Attributes:
+        hub: For which hub.
+        index: Of the feed.
+        observed_at: Seconds since the epoch.
+        first: Entry of the first report, 14 bytes.
+        second: Entry of the second one.
+    """
+
+    hub: str
+    index: int
+    observed_at: int
+    first: bytes
+    second: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SignerHistory:
+    """What the registry's events say of one signer.
+
+    Attributes:
+        first_block: Of its first registration.
+        latest: Its last registration or renewal.
+        renewals: Registrations after the first.
+        revoked: `None` unless it was revoked.
+        equivocated: Why it was revoked, if it was convicted.
+    """
+
+    first_block: int
+    latest: RegisteredEvent
+    renewals: int = 0
+    revoked: RevokedEvent | None = None
+    equivocated: EquivocatedEvent | None = None
+
+
+class SignerState(StrEnum):
+    """Whether a signer may sign, and if not, what is in the way; the gravest reason counts."""
+
+    VALID = "valid"
+    REVOKED = "revoked"
+    IMAGE_WITHDRAWN = "image withdrawn"
+    EXPIRED = "expired"
+
+
+class LifeLimit(StrEnum):
+    """What ends a registration first."""
+
+    POLICY_AGE = "policy age"
+    CERTIFICATE = "certificate"
+
+
+def signer_state(status: SignerStatus, image: Image) -> SignerState:
+    """The state of a registered signer; whether it is valid is the registry's own word."""
+    if status.is_valid:
+        return SignerState.VALID
+    if status.is_revoked:
+        return SignerState.REVOKED
+    return SignerState.EXPIRED if image.is_live else SignerState.IMAGE_WITHDRAWN
+
+
+def life_limit(image: Image, *, registered_at: int, expires_at: int) -> LifeLimit:
+    """What made a registration end when it does.
+
+    The registry takes the lesser of the end of the evidence's certificates and the policy's
+    `maxAge_s` from the registration, and the policy's number never changes.
+
+    Args:
+        image: Of the registration.
+        registered_at: Time of the block of the last registration, seconds since the epoch.
+        expires_at: As registered then.
+    """
+    by_policy = registered_at + image.max_age_s
+    return LifeLimit.CERTIFICATE if expires_at < by_policy else LifeLimit.POLICY_AGE
+
+
+async def read_histories(
+    rpc: Requests,
+    registry: str,
+    *,
+    from_block: int,
+    to_block: int,
+    signer: str | None = None,
+    progress: Callable[[int, int], None] = lambda block, signers: None,
+) -> Mapping[str, SignerHistory]:
+    """Read the registry's events and fold them, by signer in order of first registration.
+
+    Establishes what the endpoint says: it may hold events back. A signer that was registered before
+    `from_block` and not since is left out.
+
+    Args:
+        rpc: Endpoints.
+        registry: Address of the `AttestationRegistry`.
+        from_block: First height.
+        to_block: Last height.
+        signer: Only of this one.
+        progress: Told the last height that was read, and how many signers were found.
+
+    Raises:
+        ChainError: No endpoint answers, or with something else than these events.
+    """
+    found: dict[str, SignerHistory] = {}
+    wanted = _filter(registry, signer)
+    async for last, logs in _logs(rpc, wanted, from_block, to_block):
+        for raw in logs:
+            _fold(found, registry, raw)
+        progress(last, len(found))
+    return found
+
+
+def _filter(registry: str, signer: str | None) -> Mapping[str, Any]:
+    events = load_abi("AttestationRegistry").events
+    kinds = ["0x" + topic.hex() for topic, item in events.items() if item.name in _EVENTS]
+    topics: list[Any] = [kinds]
+    if signer is not None:
+        topics.append("0x" + signer[2:].lower().rjust(64, "0"))
+    return {"address": registry, "topics": topics}
+
+
+async def _logs(
+    rpc: Requests, wanted: Mapping[str, Any], from_block: int, to_block: int
+) -> AsyncIterator[tuple[int, list[Any]]]:
+    """The logs, a bounded number of blocks at a time, with the last block of each."""
+    size = MAX_BLOCKS
+    first = from_block
+    while first <= to_block:
+        last = min(to_block, first + size - 1)
+        span = {"fromBlock": hex(first), "toBlock": hex(last)}
+        try:
+            logs = await rpc.request("eth_getLogs", [{**wanted, **span}])
+        except RpcRefused:
+            # Too many blocks or events for this endpoint; they say so in many ways.
+            if first == last:
+                raise
+            size = (last - first + 1) // 2
+            continue
+        if not isinstance(logs, list):
+            raise ChainError("the endpoint's logs are none")
+        yield last, logs
+        first = last + 1
+
+
+def _fold(found: dict[str, SignerHistory], registry: str, raw: Any) -> None:
+    log = parse_log(raw)
+    if log.address.lower() != registry.lower():
+        raise ChainError(f"log is of {log.address}, wanted {registry}")
+    name, fields = load_abi("AttestationRegistry").decode_event(log.topics, log.data)
+    signer = checksum_address(fields.get("signer", ""))
+    before = found.get(signer)
+    if name == "SignerRegistered":
+        found[signer] = _registered(before, signer, fields, raw)
+    elif before is not None and name == "SignerRevoked":
+        by = checksum_address(fields["by"])
+        found[signer] = replace(before, revoked=RevokedEvent(by, *_place(raw)))
+    elif before is not None and name == "SignerEquivocated":
+        found[signer] = replace(before, equivocated=_equivocated(fields))
+
+
+def _registered(
+    before: SignerHistory | None, signer: str, fields: Mapping[str, Any], raw: Any
+) -> SignerHistory:
+    block, transaction = _place(raw)
+    event = RegisteredEvent(
+        signer=signer,
+        operator=checksum_address(fields["operator"]),
+        image_id=fields["imageId"],
+        tee=fields["tee"],
+        tier=fields["tier"],
+        verifier_id=fields["verifierId"],
+        ref_block=fields["refBlock"],
+        expires_at=fields["expiresAt"],
+        hardware_id=fields["hwId"],
+        hpke_public_key=fields["hpkePublicKey"],
+        evidence=fields["evidence"],
+        block=block,
+        transaction=transaction,
+    )
+    if before is None:
+        return SignerHistory(block, event)
+    return replace(before, latest=event, renewals=before.renewals + 1)
+
+
+def _equivocated(fields: Mapping[str, Any]) -> EquivocatedEvent:
+    return EquivocatedEvent(
+        hub=checksum_address(fields["hub"]),
+        index=fields["index"],
+        observed_at=fields["observedAt"],
+        first=fields["first"],
+        second=fields["second"],
+    )
+
+
+def _place(raw: Mapping[str, Any]) -> tuple[int, bytes]:
+    return quantity(raw.get("blockNumber")), hex_bytes(raw.get("transactionHash"), 32)
