@@ -20,12 +20,15 @@ REGISTRATION_DOMAIN = keccak256(b"confidential-oracle.registration.v1")
 REGISTRATION_TYPE_HASH = keccak256(
     b"Registration(address operator,bytes32 hpkeKeyHash,uint64 refBlock,bytes32 refBlockHash)"
 )
-#: SGX report body: all but CPUSVN and report data. TDX body: TDATTRIBUTES to RTMR3.
-#: Intel SGX ECDSA QuoteLib reference, table 5; Intel TDX DCAP quoting library, table A.3.2.
+#: Report bodies, and what of them names the image. SGX: all but CPUSVN and report data. TDX:
+#: TDATTRIBUTES to RTMR3; TD 1.5 adds TEE_TCB_SVN2, which does not name it, and MRSERVICETD, which
+#: does. Intel SGX ECDSA QuoteLib reference, table 5; Intel TDX DCAP quoting library, appendix 3.
+#: Shared with `contracts/src/libraries/DcapQuote.sol`.
 SGX_BODY_SIZE = 384
-SGX_IMAGE = slice(16, 320)
+SGX_REPORT_DATA = slice(320, 384)
 TDX_BODY_SIZE = 584
-TDX_IMAGE = slice(120, 520)
+TD15_BODY_SIZE = 648
+TDX_REPORT_DATA = slice(520, 584)
 
 
 class TeeKind(IntEnum):
@@ -39,6 +42,13 @@ class TeeKind(IntEnum):
     AZURE = 6
     GCP = 7
     TRUSTZONE = 8
+
+
+_IMAGE = {
+    (TeeKind.SGX, SGX_BODY_SIZE): (slice(16, 320),),
+    (TeeKind.TDX, TDX_BODY_SIZE): (slice(120, 520),),
+    (TeeKind.TDX, TD15_BODY_SIZE): (slice(120, 520), slice(600, 648)),
+}
 
 
 class Tier(IntEnum):
@@ -124,18 +134,18 @@ def image_id(tee: TeeKind, body: bytes) -> bytes:
 
     Args:
         tee: `SGX` or `TDX`.
-        body: SGX report body (384 bytes) or TDX 1.0 report body (584 bytes).
+        body: Report body: SGX (384 bytes), TD 1.0 (584) or TD 1.5 (648).
 
     Raises:
         MalformedEvidence: Another platform or length.
     """
-    sizes = {TeeKind.SGX: (SGX_BODY_SIZE, SGX_IMAGE), TeeKind.TDX: (TDX_BODY_SIZE, TDX_IMAGE)}
-    if tee not in sizes:
+    sizes = [str(size) for kind, size in _IMAGE if kind is tee]
+    if not sizes:
         raise MalformedEvidence(f"no image id is defined for {tee.name}")
-    size, image = sizes[tee]
-    if len(body) != size:
-        raise MalformedEvidence(f"{tee.name} report body of {len(body)} bytes, wanted {size}")
-    return keccak256(bytes((tee,)), body[image])
+    if (tee, len(body)) not in _IMAGE:
+        wanted = " or ".join(sizes)
+        raise MalformedEvidence(f"{tee.name} report body of {len(body)} bytes, wanted {wanted}")
+    return keccak256(bytes((tee,)), *(body[part] for part in _IMAGE[tee, len(body)]))
 
 
 def emulated_measurement(files: Mapping[str, bytes]) -> bytes:

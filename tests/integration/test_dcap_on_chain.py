@@ -23,6 +23,7 @@ from oracle.chain.rpc import RpcRefused
 from oracle.devnet.anvil import CHAIN_ID, Anvil, anvil
 from oracle.devnet.artifacts import creation_code
 from oracle.devnet.deploy import Plan, deploy
+from oracle.devnet.silicon.quotes import QuoteForm
 from oracle.devnet.silicon.vendor import SiliconVendor, predict_image_id
 
 TEES = [TeeKind.SGX, TeeKind.TDX]
@@ -78,13 +79,14 @@ async def _mined(chain: Anvil, fields: dict[str, str]) -> dict[str, Any]:
 
 @asynccontextmanager
 async def _contracts(
-    vendor: SiliconVendor, tee: TeeKind
+    vendor: SiliconVendor, form: TeeKind | QuoteForm
 ) -> AsyncIterator[tuple[Anvil, Contract, Contract]]:
     """A chain with registry and verifier for a vendor; the test's image is approved."""
+    tee = form.tee if isinstance(form, QuoteForm) else form
     plan = Plan(
         definitions=(),
         operators=(OPERATOR,),
-        images={tee: predict_image_id(tee, MEASUREMENT)},
+        images={tee: predict_image_id(form, MEASUREMENT)},
         build_digest=keccak256(b"build"),
         anchor=vendor.constants.constructor_args(),
         reseat_interval_s=0,
@@ -100,7 +102,7 @@ async def _contracts(
 
 
 async def _request(
-    chain: Anvil, registry: Contract, vendor: SiliconVendor, tee: TeeKind
+    chain: Anvil, registry: Contract, vendor: SiliconVendor, tee: TeeKind | QuoteForm
 ) -> tuple[DcapQuote, tuple[Any, ...]]:
     """A quote over a recent block, and the registration that it is for."""
     block = await chain.call("eth_getBlockByNumber", "latest", False)
@@ -119,11 +121,11 @@ async def _request(
     return quote, (1, SIGNER, OPERATOR, *fields)
 
 
-@pytest.mark.parametrize("tee", TEES)
-async def test_a_quote_registers_its_signer(tee: TeeKind, record_property: Any) -> None:
+@pytest.mark.parametrize("form", QuoteForm)
+async def test_a_quote_registers_its_signer(form: QuoteForm, record_property: Any) -> None:
     vendor = SiliconVendor(now=datetime.now(UTC))
-    async with _contracts(vendor, tee) as (chain, registry, verifier):
-        quote, request = await _request(chain, registry, vendor, tee)
+    async with _contracts(vendor, form) as (chain, registry, verifier):
+        quote, request = await _request(chain, registry, vendor, form)
         gas = {
             "cacheCa": await verifier.send("cacheCa", quote.ca.der),
             "cachePck": await verifier.send("cachePck", quote.pck.der, quote.ca.id),
@@ -131,10 +133,10 @@ async def test_a_quote_registers_its_signer(tee: TeeKind, record_property: Any) 
         }
         info = await registry.ask("signerInfo", SIGNER)
     record_property("gas", gas)
-    print(tee.name, gas)
+    print(form.name, gas)
     assert info["valid"]
     assert info["imageId"] == quote.image_id
-    assert (info["tee"], info["tier"]) == (tee, 4)
+    assert (info["tee"], info["tier"]) == (form.tee, 4)
     assert max(gas["cacheCa"], gas["cachePck"]) < 1_000_000
     assert gas["register"] < 200_000
 
@@ -174,7 +176,8 @@ def _cases(root: bool) -> list[dict[str, Any]]:
             if case["role"] != "evidence" or (case.get("trust_root") is not None) is not root:
                 continue
             raw = (folder / case["file"]).read_bytes()
-            if raw[:2] in (b"\x03\0", b"\x04\0") and b"-----BEGIN" in raw:
+            # Without a chain the PPID is encrypted: another format.
+            if b"-----BEGIN" in raw:
                 trusted = (folder / case["trust_root"]).read_bytes() if root else b""
                 found.append(case | {"raw": raw, "root": trusted})
     return found
@@ -188,7 +191,7 @@ async def test_recorded_quotes_of_real_hardware_are_refused() -> None:
         await verifier.send("cacheCa", own.ca.der)
         await verifier.send("cachePck", own.pck.der, own.ca.id)
         cases = _cases(root=False)
-        assert cases
+        assert {case["raw"][0] for case in cases} == {3, 4, 5}
         for case in cases:
             quote = split_quote(case["raw"])
             assert "IssuerMismatch" in await verifier.refusal("cacheCa", quote.ca.der)

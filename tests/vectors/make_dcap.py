@@ -7,7 +7,6 @@ by the emulated vendor, so that the step under test is the only one that can ref
 
 import hashlib
 import json
-import struct
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -21,6 +20,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from enclave.domain.evidence import (
+    TD15_BODY_SIZE,
     RegistrationContext,
     TeeKind,
     image_id,
@@ -31,6 +31,7 @@ from enclave.domain.report import keccak256
 from oracle.attestation.codecs.dcap import parse_certificate
 from oracle.devnet.silicon import quotes
 from oracle.devnet.silicon.pki import CA_LIFE, SGX_EXTENSION, Authority, sgx_extension
+from oracle.devnet.silicon.quotes import QuoteForm
 from oracle.devnet.silicon.vendor import SiliconVendor
 
 FILE = Path(__file__).with_name("dcap.json")
@@ -47,7 +48,7 @@ MEASUREMENT = hashlib.sha384(b"an image for tests").digest()
 class Parts:
     """What a piece of evidence is put together from."""
 
-    tee: TeeKind
+    form: QuoteForm
     body: bytes
     mrsigner: bytes = quotes.QE_MRSIGNER
     product: int | None = None
@@ -68,13 +69,12 @@ def evidence(parts: Parts, pck: ec.EllipticCurvePrivateKey) -> bytes:
         attributes=parts.attributes,
         mrenclave=quotes.QE_MRENCLAVE,
         mrsigner=parts.mrsigner,
-        product=quotes.QE_PRODUCT[parts.tee] if parts.product is None else parts.product,
+        product=quotes.QE_PRODUCT[parts.form.tee] if parts.product is None else parts.product,
         svn=quotes.QE_SVN,
         report_data=binding + parts.binding_tail,
     )
-    version, tee_type = (4, 0x81) if parts.tee is TeeKind.TDX else (3, 0)
-    header = struct.pack("<HHIHH", version, 2, tee_type, 0, 0) + parts.vendor_id + bytes(20)
-    signed = header + parts.body
+    head = parts.form.head(qe_svn=0, pce_svn=0, vendor_id=parts.vendor_id, user_data=bytes(20))
+    signed = head + parts.body
     return b"".join(
         (
             signed,
@@ -105,9 +105,52 @@ def tdx_body(attributes: bytes = quotes.TD_ATTRIBUTES, data: bytes = bytes(64)) 
     return quotes.td_report_body(td_attributes=attributes, mrtd=MEASUREMENT, report_data=data)
 
 
+def body_of(form: QuoteForm, *, data: bytes = bytes(64)) -> bytes:
+    """Report body of the test image in one of the forms."""
+    return quotes.enclave_body(form, cpu_svn=bytes(range(16)), measurement=MEASUREMENT, data=data)
+
+
+def with_bits(form: QuoteForm, at: int, bits: int) -> Parts:
+    """The test image with some bits of one byte of its body toggled."""
+    body = bytearray(body_of(form))
+    body[at] ^= bits
+    return Parts(form, bytes(body))
+
+
+def accepted_quotes(pck: ec.EllipticCurvePrivateKey) -> dict[str, dict[str, bytes]]:
+    """A quote in each of the forms."""
+    data = bytes(range(64))
+    bodies = {form: body_of(form, data=data) for form in QuoteForm}
+    return {
+        form.name: {
+            "evidence": evidence(Parts(form, body), pck),
+            "imageId": image_id(form.tee, body),
+            "reportData": data,
+        }
+        for form, body in bodies.items()
+    }
+
+
+def refused_forms(pck: ec.EllipticCurvePrivateKey) -> dict[str, dict[str, bytes]]:
+    """For each form what a body must not say, by the attribute; the byte is the attribute's."""
+    sgx = {"debug": (48, 0x02), "provision": (48, 0x10), "initToken": (48, 0x20), "init": (48, 1)}
+    # TDATTRIBUTES begin at byte 120, MRSERVICETD of a TD 1.5 body at byte 600.
+    tdx = {"debug": (120, 0x01), "septVeDisable": (123, 0x10), "migratable": (123, 0x20)}
+    service = {"serviceHigh": (600, 0x01), "serviceLow": (647, 0x01)}
+    found: dict[str, dict[str, bytes]] = {}
+    for form in QuoteForm:
+        wrong = sgx if form.tee is TeeKind.SGX else tdx
+        if form.body_size == TD15_BODY_SIZE:
+            wrong = wrong | service
+        found[form.name] = {
+            name: evidence(with_bits(form, *where), pck) for name, where in wrong.items()
+        }
+    return found
+
+
 def refused_evidence(pck: ec.EllipticCurvePrivateKey) -> dict[str, bytes]:
     """Variants that a verifier must refuse, by what is wrong with them."""
-    sgx, tdx = Parts(TeeKind.SGX, sgx_body()), Parts(TeeKind.TDX, tdx_body())
+    sgx, tdx = Parts(QuoteForm.SGX_V3, sgx_body()), Parts(QuoteForm.TDX_V4, tdx_body())
     debug_qe = bytes.fromhex("17") + quotes.QE_ATTRIBUTES[1:]
     variants = {
         "sgxDebug": replace(sgx, body=sgx_body(b"\x07" + quotes.ENCLAVE_ATTRIBUTES[1:])),
@@ -119,6 +162,8 @@ def refused_evidence(pck: ec.EllipticCurvePrivateKey) -> dict[str, bytes]:
         "qeSigner": replace(sgx, mrsigner=hashlib.sha256(b"another signer").digest()),
         "qeProduct": replace(sgx, product=2),
         "qeProductTdx": replace(tdx, product=1),
+        "qeProductSgxV5": replace(sgx, form=QuoteForm.SGX_V5, product=2),
+        "qeProductTdxV5": replace(tdx, form=QuoteForm.TDX_V5_TD10, product=1),
         "qeProductHighByte": replace(sgx, product=0x0101),
         "qeDebug": replace(sgx, attributes=debug_qe),
         "qeReportData": replace(sgx, bind_other_key=True),
@@ -283,7 +328,7 @@ def registrations(pck: ec.EllipticCurvePrivateKey) -> Iterator[tuple[str, dict[s
                     "signature": raw[:32] + bytes((raw[32] | raw[64] << 7,)) + raw[33:64],
                     "imageId": image_id(tee, body),
                     "reportData": data,
-                    "evidence": evidence(Parts(tee, body), pck),
+                    "evidence": evidence(Parts(QuoteForm.oldest(tee), body), pck),
                 },
             )
 
@@ -314,9 +359,15 @@ def make() -> dict[str, object]:
         "sgxExtension": sgx_extension(vendor.platform),
         "foreign": {"ca": other.chain.platform_ca.der, "pck": other.chain.pck.der},
         "registration": dict(registrations(pck.key)),
-        "foreignEvidence": evidence(Parts(TeeKind.SGX, sgx_body()), other.chain.pck.key),
-        "emptyAuth": evidence(Parts(TeeKind.SGX, sgx_body(), auth=b""), pck.key),
+        "foreignEvidence": evidence(Parts(QuoteForm.SGX_V3, sgx_body()), other.chain.pck.key),
+        "emptyAuth": evidence(Parts(QuoteForm.SGX_V3, sgx_body(), auth=b""), pck.key),
+        "quotes": accepted_quotes(pck.key),
+        # ICSSD, LASS, PKS and PERFMON besides SEPT_VE_DISABLE.
+        "freeAttributes": evidence(
+            Parts(QuoteForm.TDX_V4, tdx_body(bytes.fromhex("0000015800000080"))), pck.key
+        ),
         "refusedEvidence": refused_evidence(pck.key),
+        "refusedForms": refused_forms(pck.key),
         "acceptedCa": accepted_cas(ca, root),
         "refusedCa": refused_cas(ca, root, pck),
         "refusedPck": refused_pcks(pck, ca, root),

@@ -52,13 +52,18 @@ struct CachedPck {
     uint40 notAfter;
 }
 
-/// @title Verifier of Intel's ECDSA quotes: SGX version 3, TDX version 4
+/// @title Verifier of Intel's ECDSA quotes: SGX versions 3 to 5, TDX versions 4 and 5
 /// @notice Checks a quote up to the vendor's root. The certificates of a machine are brought once,
 ///         by anyone.
-/// @dev Evidence is `header (48) | body (384 SGX, 584 TDX) | signature (64) | attestation key (64)
-///      | QE report (384) | QE report signature (64) | QE authentication data (0 to 1,024)`; hints
-///      are the 32 bytes of the PCK certificate's id. A quote is genuine when the chain root > CA >
-///      PCK > QE report > attestation key > header and body holds.
+/// @dev Evidence is `header (48) | body type and size (6, version 5 only) | body (384 SGX, 584 TD
+///      1.0, 648 TD 1.5) | signature (64) | attestation key (64) | QE report (384) | QE report
+///      signature (64) | QE authentication data (0 to 1,024)`; hints are the 32 bytes of the PCK
+///      certificate's id. A quote is genuine when the chain root > CA > PCK > QE report >
+///      attestation key > header and body holds.
+///
+///      The image id does not depend on the version, but on the body: a TD 1.5 body's covers
+///      MRSERVICETD, so that one trust domain has two ids, by the body that its quotes have. A TD
+///      1.0 body does not say whether a service TD is bound.
 ///
 ///      This version does NOT look at vendor-signed collateral: TCB levels, revocation lists and
 ///      the QE identity. Without them a foreign quoting enclave could forge, so the constructor
@@ -147,6 +152,10 @@ interface IDcapVerifier is IAttestationVerifier {
     ///         supported here.
     error DcapVerifier_UnsupportedQuote(bytes8 seen);
 
+    /// @notice Type and size of the body of a version 5 quote (`head` is its first eight bytes) are
+    ///         none that its TEE has.
+    error DcapVerifier_UnsupportedBody(bytes8 head, bytes6 seen);
+
     /// @notice The quote comes from a quoting enclave of another vendor.
     error DcapVerifier_QeVendor(bytes16 seen, bytes16 wanted);
 
@@ -177,6 +186,12 @@ interface IDcapVerifier is IAttestationVerifier {
 
     /// @notice The trust domain is under debug: the TUD byte of its attributes is not zero.
     error DcapVerifier_TrustDomainUnderDebug(uint8 seen);
+
+    /// @notice The trust domain lacks SEPT_VE_DISABLE or has an attribute that may weaken it.
+    error DcapVerifier_TrustDomainAttributes(bytes8 seen, bytes8 mask, bytes8 wanted);
+
+    /// @notice A service TD is bound to the trust domain: MRSERVICETD is not zero.
+    error DcapVerifier_ServiceTrustDomain(bytes32 seenHigh, bytes16 seenLow);
 
     /// @notice Verify an intermediate CA against the root and keep it. Anyone may call.
     /// @param certificate DER, at most 4,096 bytes.

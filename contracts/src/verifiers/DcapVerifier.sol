@@ -9,6 +9,7 @@ import {
     QuotingEnclave,
     TrustAnchor
 } from "../interfaces/IDcapVerifier.sol";
+import {DcapQuote, QuoteLayout} from "../libraries/DcapQuote.sol";
 import {P256} from "../libraries/P256.sol";
 import {PckExtension, PckPlatform} from "../libraries/PckExtension.sol";
 import {Certificate, X509} from "../libraries/X509.sol";
@@ -16,45 +17,22 @@ import {TeeKind, Tier, Vendor} from "../types/Tee.sol";
 
 /// @title Verifier of Intel's ECDSA quotes; see `IDcapVerifier`
 contract DcapVerifier is IDcapVerifier {
-    /// @dev What the kind of a quote decides.
-    struct Kind {
-        uint8 tee;
-        /// @dev End of header and report body: what the attestation key signs.
-        uint256 signedEnd;
-        uint16 qeProdId;
-    }
-
     /// @dev Intel SGX Root CA, serial number 22650CD65A9D3489F383B49552BF501B392706AC.
     bytes32 private constant INTEL_ROOT_X =
         0x0ba9c4c0c0c86193a3fe23d6b02cda10a8bbd4e88e48b4458561a36e705525f5;
     bytes32 private constant INTEL_ROOT_Y =
         0x67918e2edc88e40d860bd0cc4ee26aacc988e505a953558c453f6b0904ae7394;
-    /// @dev Version 3, key type 2 (ECDSA-256 with P-256), TEE type 0; little-endian.
-    bytes8 private constant SGX_V3 = 0x0300020000000000;
-    /// @dev Version 4, key type 2, TEE type 0x81.
-    bytes8 private constant TDX_V4 = 0x0400020081000000;
     bytes16 private constant QE_VENDOR = 0x939a7233f79c4ca9940a0db3957f0607;
     /// @dev INIT and PROVISION_KEY set; MODE64BIT and XFRM free; all other flags, DEBUG among them,
     ///     clear.
     bytes16 private constant QE_ATTRIBUTES = 0x11000000000000000000000000000000;
     bytes16 private constant QE_ATTRIBUTES_MASK = 0xfbffffffffffffff0000000000000000;
-    /// @dev DEBUG, PROVISION_KEY, EINITTOKEN_KEY.
-    uint8 private constant SGX_FORBIDDEN = 0x32;
-    uint8 private constant SGX_INIT = 0x01;
-
     uint256 private constant MAX_CERTIFICATE_BYTES = 4096;
-    uint256 private constant MAX_AUTH_BYTES = 1024;
-    uint256 private constant HEADER = 48;
-    uint256 private constant SGX_BODY = 384;
-    uint256 private constant TDX_BODY = 584;
     /// @dev Of the parts after the body, by their distance from its end.
     uint256 private constant KEY = 64;
     uint256 private constant QE_REPORT = 128;
     uint256 private constant QE_SIGNATURE = 512;
-    uint256 private constant AUTH = 576;
-    /// @dev The shortest SGX and the longest TDX evidence.
-    uint256 private constant MIN_BYTES = HEADER + SGX_BODY + AUTH;
-    uint256 private constant MAX_BYTES = HEADER + TDX_BODY + AUTH + MAX_AUTH_BYTES;
+    uint256 private constant AUTH = DcapQuote.AUTH;
 
     bytes32 private immutable _rootX;
     bytes32 private immutable _rootY;
@@ -150,8 +128,10 @@ contract DcapVerifier is IDcapVerifier {
         returns (Claims memory claims)
     {
         // 1. Form: a supported version with exactly the parts it has, from Intel's quoting enclave.
-        Kind memory kind = _kindOf(evidence);
-        bytes calldata tail = evidence[kind.signedEnd:];
+        QuoteLayout memory form = DcapQuote.parse(evidence);
+        bytes16 vendor = bytes16(evidence[12:28]);
+        require(vendor == QE_VENDOR, DcapVerifier_QeVendor(vendor, QE_VENDOR));
+        bytes calldata tail = evidence[form.bodyEnd:];
         // 2. Machine: its PCK certificate was verified up to the root and none above has ended.
         (bytes32 pckId, CachedPck memory machine) = _machine(hints);
         // 3. Quoting enclave: the machine signed its report; it is the vendor's production enclave.
@@ -160,26 +140,23 @@ contract DcapVerifier is IDcapVerifier {
             _isSigned(report, tail[QE_SIGNATURE:AUTH], machine.x, machine.y),
             DcapVerifier_QeReportSignature(pckId)
         );
-        _requireQuotingEnclave(report, kind.qeProdId);
+        _requireQuotingEnclave(report, form.tee == TeeKind.TDX ? _tdxQeProdId : _sgxQeProdId);
         // 4. Attestation key: the quoting enclave's report names it.
         _requireAttestationKey(tail);
         // 5. Quote: header and report body are signed by the attestation key.
         require(
-            _isSigned(
-                evidence[:kind.signedEnd], tail[:KEY], _word(tail, KEY), _word(tail, KEY + 32)
-            ),
+            _isSigned(evidence[:form.bodyEnd], tail[:KEY], _word(tail, KEY), _word(tail, KEY + 32)),
             DcapVerifier_QuoteSignature()
         );
-        // 6. Attributes: no debugger, no key of the platform's own enclaves.
-        bytes calldata body = evidence[HEADER:kind.signedEnd];
-        _requireProduction(body, kind.tee);
+        // 6. Attributes: no debugger, no key of the platform's own enclaves, no service TD.
+        bytes calldata body = evidence[form.bodyStart:form.bodyEnd];
+        DcapQuote.requireProduction(body, form.tee);
         // 7. Claims.
-        claims.tee = kind.tee;
+        claims.tee = form.tee;
         claims.tier = _tier;
-        claims.imageId = _imageId(body, kind.tee);
+        claims.imageId = DcapQuote.imageId(body, form.tee);
         claims.hwId = _hwId(machine.ppid);
-        claims.reportData0 = _word(evidence, kind.signedEnd - 64);
-        claims.reportData1 = _word(evidence, kind.signedEnd - 32);
+        (claims.reportData0, claims.reportData1) = DcapQuote.reportData(body, form.tee);
         claims.notAfter = machine.notAfter;
     }
 
@@ -284,30 +261,6 @@ contract DcapVerifier is IDcapVerifier {
         require(attributes == QE_ATTRIBUTES, DcapVerifier_QeAttributes(attributes, QE_ATTRIBUTES));
     }
 
-    /// @dev Length and first bytes decide where everything is; nothing in the evidence gives a
-    ///     length.
-    function _kindOf(bytes calldata evidence) private view returns (Kind memory kind) {
-        require(
-            evidence.length >= MIN_BYTES,
-            DcapVerifier_EvidenceLength(evidence.length, MIN_BYTES, MAX_BYTES)
-        );
-        bytes8 head = bytes8(evidence[:8]);
-        if (head == SGX_V3) {
-            kind = Kind({tee: TeeKind.SGX, signedEnd: HEADER + SGX_BODY, qeProdId: _sgxQeProdId});
-        } else {
-            require(head == TDX_V4, DcapVerifier_UnsupportedQuote(head));
-            kind = Kind({tee: TeeKind.TDX, signedEnd: HEADER + TDX_BODY, qeProdId: _tdxQeProdId});
-        }
-        uint256 least = kind.signedEnd + AUTH;
-        uint256 most = least + MAX_AUTH_BYTES;
-        require(
-            evidence.length >= least && evidence.length <= most,
-            DcapVerifier_EvidenceLength(evidence.length, least, most)
-        );
-        bytes16 vendor = bytes16(evidence[12:28]);
-        require(vendor == QE_VENDOR, DcapVerifier_QeVendor(vendor, QE_VENDOR));
-    }
-
     /// @param tail Everything after the body. QE report data = SHA-256(key | authentication data) |
     ///        32 zero bytes.
     function _requireAttestationKey(bytes calldata tail) private pure {
@@ -318,27 +271,8 @@ contract DcapVerifier is IDcapVerifier {
         require(rest == 0, DcapVerifier_QeReportDataTail(rest));
     }
 
-    function _requireProduction(bytes calldata body, uint8 tee) private pure {
-        if (tee == TeeKind.TDX) {
-            uint8 underDebug = uint8(body[120]);
-            require(underDebug == 0, DcapVerifier_TrustDomainUnderDebug(underDebug));
-        } else {
-            uint8 flags = uint8(body[48]);
-            require(
-                flags & SGX_FORBIDDEN == 0 && flags & SGX_INIT != 0,
-                DcapVerifier_EnclaveAttributes(flags, SGX_FORBIDDEN, SGX_INIT)
-            );
-        }
-    }
-
     function _requireUsage(uint8 seen, uint8 set, uint8 clear) private pure {
         require(seen & set == set && seen & clear == 0, DcapVerifier_KeyUsage(seen, set, clear));
-    }
-
-    /// @dev SGX: all of the report body but CPUSVN and report data. TDX: TDATTRIBUTES to RTMR3.
-    function _imageId(bytes calldata body, uint8 tee) private pure returns (bytes32) {
-        bytes calldata measured = tee == TeeKind.TDX ? body[120:520] : body[16:320];
-        return keccak256(abi.encodePacked(tee, measured));
     }
 
     function _hwId(bytes16 ppid) private pure returns (bytes32) {

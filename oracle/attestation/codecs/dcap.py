@@ -1,12 +1,13 @@
 """Intel ECDSA quotes: the vendor's whole quote into what the chain takes.
 
-On-chain evidence leaves out what the chain has or derives: `header 48 | body (384 SGX, 584 TDX)
-| signature 64 | attestation key 64 | QE report 384 | QE report signature 64 | QE authentication
-data`.
+On-chain evidence leaves out what the chain has or derives: `header 48 | body type and size 6
+(version 5 only) | body (384 SGX, 584 TD 1.0, 648 TD 1.5) | signature 64 | attestation key 64 | QE
+report 384 | QE report signature 64 | QE authentication data`.
 The certificates go to the verifier's cache, once for each machine.
 
 Reference: Intel SGX ECDSA QuoteLib reference, tables 2 to 9 (version 3); Intel TDX DCAP Quoting
-Library API, appendix 3 (version 4).
+Library API, appendix 3 (versions 4 and 5). The same forms are in
+`contracts/src/libraries/DcapQuote.sol`.
 """
 
 import base64
@@ -19,9 +20,11 @@ from cryptography import x509
 
 from enclave.domain.errors import MalformedEvidence
 from enclave.domain.evidence import (
-    REPORT_DATA_SIZE,
     SGX_BODY_SIZE,
+    SGX_REPORT_DATA,
+    TD15_BODY_SIZE,
     TDX_BODY_SIZE,
+    TDX_REPORT_DATA,
     TeeKind,
     image_id,
 )
@@ -32,11 +35,26 @@ MAX_QE_AUTH = 1_024
 MAX_CERTIFICATE = 4_096
 CHAIN_LENGTH = 3
 HEADER_SIZE = 48
-#: The first eight bytes: version, key type (ECDSA with P-256), TEE type.
+_SGX_V3 = bytes.fromhex("0300020000000000")
+#: The first eight bytes: version, key type (ECDSA with P-256), TEE type. They decide the body's
+#: size, in version 5 together with the body's own type and size, which follow the header.
 _KINDS = {
-    bytes.fromhex("0300020000000000"): (TeeKind.SGX, SGX_BODY_SIZE),
-    bytes.fromhex("0400020081000000"): (TeeKind.TDX, TDX_BODY_SIZE),
+    _SGX_V3: (TeeKind.SGX, {b"": SGX_BODY_SIZE}),
+    bytes.fromhex("0400020000000000"): (TeeKind.SGX, {b"": SGX_BODY_SIZE}),
+    bytes.fromhex("0400020081000000"): (TeeKind.TDX, {b"": TDX_BODY_SIZE}),
+    bytes.fromhex("0500020000000000"): (
+        TeeKind.SGX,
+        {bytes.fromhex("010080010000"): SGX_BODY_SIZE},
+    ),
+    bytes.fromhex("0500020081000000"): (
+        TeeKind.TDX,
+        {
+            bytes.fromhex("020048020000"): TDX_BODY_SIZE,
+            bytes.fromhex("030088020000"): TD15_BODY_SIZE,
+        },
+    ),
 }
+_BODY_TYPE_SIZE = 6
 _QE_REPORT_SIZE = 384
 _CERT_PEM_CHAIN = 5
 _CERT_QE_REPORT = 6
@@ -66,7 +84,7 @@ class DcapQuote:
 
     Attributes:
         tee: `SGX` or `TDX`.
-        body: The report body, 384 or 584 bytes.
+        body: The report body: 384 (SGX), 584 (TD 1.0) or 648 bytes (TD 1.5).
         evidence: What `DcapVerifier.verify` takes.
         pck: The machine's certificate.
         ca: Its issuer.
@@ -83,7 +101,7 @@ class DcapQuote:
     @property
     def report_data(self) -> bytes:
         """The 64 bytes that the enclave chose."""
-        return self.body[-REPORT_DATA_SIZE:]
+        return self.body[SGX_REPORT_DATA if self.tee is TeeKind.SGX else TDX_REPORT_DATA]
 
     @property
     def image_id(self) -> bytes:
@@ -102,28 +120,23 @@ def split_quote(raw: bytes) -> DcapQuote:
     Checks shape only; nothing here establishes that the quote is genuine.
 
     Args:
-        raw: SGX version 3 or TDX version 4 with a PEM chain (certification data type 5), at most
-            16,384 bytes. Bytes after the declared length are a driver's buffer: zeros, left out.
+        raw: SGX version 3, 4 or 5 or TDX version 4 or 5 with a PEM chain (certification data type
+            5), at most 16,384 bytes. Bytes after the declared length are a driver's buffer: zeros,
+            left out.
 
     Raises:
-        MalformedEvidence: Another version, key or certification type, a length that does not match,
-            a chain of other than three certificates, or bytes left over.
+        MalformedEvidence: Another version, key, body or certification type, a length that does not
+            match, a chain of other than three certificates, or bytes left over.
     """
     if len(raw) > MAX_QUOTE:
         raise MalformedEvidence(f"quote of {len(raw)} bytes, wanted at most {MAX_QUOTE}")
     quote = _Reader(raw)
-    header = quote.take(HEADER_SIZE, "header")
-    if header[:8] not in _KINDS:
-        raise MalformedEvidence(
-            f"quote begins {header[:8].hex()}, wanted {' or '.join(k.hex() for k in _KINDS)}"
-        )
-    tee, body_size = _KINDS[header[:8]]
-    body = quote.take(body_size, "report body")
+    header, tee, body = _header_and_body(quote)
     data = _Reader(quote.take(quote.u32("signature length"), "signature data"))
     if any(quote.rest()):
         raise MalformedEvidence("quote is followed by bytes that are not zero")
     signature_and_key = data.take(128, "signature and attestation key")
-    certified = _certified(data) if tee is TeeKind.TDX else data
+    certified = data if header[:8] == _SGX_V3 else _certified(data)
     report = certified.take(_QE_REPORT_SIZE + 64, "QE report")
     auth_size = certified.u16("QE authentication data length")
     if auth_size > MAX_QE_AUTH:
@@ -178,8 +191,23 @@ def parse_certificate(encoded: bytes) -> Certificate:
     return Certificate(der=encoded, id=bytes(sha3.keccak_256(signed).digest()))
 
 
+def _header_and_body(quote: "_Reader") -> tuple[bytes, TeeKind, bytes]:
+    """What comes before the body (in version 5 with its type and size), the TEE, the body."""
+    header = quote.take(HEADER_SIZE, "header")
+    if header[:8] not in _KINDS:
+        raise MalformedEvidence(
+            f"quote begins {header[:8].hex()}, wanted {' or '.join(k.hex() for k in _KINDS)}"
+        )
+    tee, sizes = _KINDS[header[:8]]
+    kind = b"" if b"" in sizes else quote.take(_BODY_TYPE_SIZE, "body type and size")
+    if kind not in sizes:
+        wanted = " or ".join(k.hex() for k in sizes)
+        raise MalformedEvidence(f"{tee.name} body type and size {kind.hex()}, wanted {wanted}")
+    return header + kind, tee, quote.take(sizes[kind], "report body")
+
+
 def _certified(data: "_Reader") -> "_Reader":
-    """Version 4 wraps the QE report and its chain in certification data of type 6."""
+    """From version 4 on, certification data of type 6 wrap the QE report and its chain."""
     inner = data.certification(_CERT_QE_REPORT)
     data.end("signature data")
     return _Reader(inner)

@@ -10,7 +10,7 @@ local chain.
 
 - `pki.py` root, platform CA, PCK leaf with the SGX extension, TCB signer.
 - `collateral.py` TCB info, quoting enclaves' identities, revocation lists, evaluation numbers.
-- `quotes.py` quoting enclave, SGX version 3 and TDX version 4 quotes.
+- `quotes.py` quoting enclave, SGX quotes of versions 3 to 5, TDX quotes of versions 4 and 5.
 - `vendor.py` one instance of all that, and what a verifier contract must be built with.
 - `service.py` the instance behind a unix socket; `__main__.py` runs it as a process.
 """

@@ -1,21 +1,28 @@
-"""Quotes of the emulated vendor, in the exact formats: SGX version 3, TDX version 4.
+"""Quotes of the emulated vendor, in the exact formats: SGX versions 3 to 5, TDX versions 4 and 5.
 
 Integers in quotes are little-endian.
 
 Reference: Intel SGX ECDSA QuoteLib reference, tables 2 to 8 (version 3); Intel TDX DCAP Quoting
-Library API, appendix 3 (version 4).
+Library API, appendix 3 (versions 4 and 5).
 """
 
 import hashlib
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import Enum
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from enclave.domain.evidence import REPORT_DATA_SIZE, SGX_BODY_SIZE, TDX_BODY_SIZE, TeeKind
+from enclave.domain.evidence import (
+    REPORT_DATA_SIZE,
+    SGX_BODY_SIZE,
+    TD15_BODY_SIZE,
+    TDX_BODY_SIZE,
+    TeeKind,
+)
 from oracle.devnet.silicon.pki import Chain, Platform
 
 MEASUREMENT_SIZE = 48
@@ -41,7 +48,53 @@ TEE_TCB_SVN = bytes.fromhex("05000600000000000000000000000000")
 _ECDSA_P256 = 2
 _CERT_PEM_CHAIN = 5
 _CERT_QE_REPORT = 6
-_HEADER_KIND = {TeeKind.SGX: (3, 0x00), TeeKind.TDX: (4, 0x81)}
+_TEE_TYPE = {TeeKind.SGX: 0x00, TeeKind.TDX: 0x81}
+
+
+class QuoteForm(Enum):
+    """The forms of quotes: TEE, version, size of the report body, and in version 5 its type."""
+
+    SGX_V3 = (TeeKind.SGX, 3, SGX_BODY_SIZE, None)
+    SGX_V4 = (TeeKind.SGX, 4, SGX_BODY_SIZE, None)
+    SGX_V5 = (TeeKind.SGX, 5, SGX_BODY_SIZE, 1)
+    TDX_V4 = (TeeKind.TDX, 4, TDX_BODY_SIZE, None)
+    TDX_V5_TD10 = (TeeKind.TDX, 5, TDX_BODY_SIZE, 2)
+    TDX_V5_TD15 = (TeeKind.TDX, 5, TD15_BODY_SIZE, 3)
+
+    def __init__(self, tee: TeeKind, version: int, body_size: int, body_type: int | None) -> None:
+        """Name the parts of the value."""
+        self.tee = tee
+        self.version = version
+        self.body_size = body_size
+        self.body_type = body_type
+
+    @classmethod
+    def oldest(cls, tee: TeeKind) -> "QuoteForm":
+        """What drivers in the field make.
+
+        Raises:
+            ValueError: The vendor has no quotes for this TEE.
+        """
+        for form in cls:
+            if form.tee is tee:
+                return form
+        raise ValueError(f"no quotes for {tee.name}, wanted SGX or TDX")
+
+    def head(self, *, qe_svn: int, pce_svn: int, vendor_id: bytes, user_data: bytes) -> bytes:
+        """Header, and in version 5 type and size of the body.
+
+        Args:
+            qe_svn: Version 3 alone has it; later ones have reserved zeros there.
+            pce_svn: Likewise.
+            vendor_id: 16 bytes.
+            user_data: 20 bytes.
+        """
+        svns = (qe_svn, pce_svn) if self.version == 3 else (0, 0)
+        head = struct.pack("<HHIHH", self.version, _ECDSA_P256, _TEE_TYPE[self.tee], *svns)
+        head += _sized(vendor_id, 16) + _sized(user_data, 20)
+        if self.body_type is None:
+            return head
+        return head + struct.pack("<HI", self.body_type, self.body_size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +172,35 @@ def td_report_body(*, td_attributes: bytes, mrtd: bytes, report_data: bytes) -> 
     return _sized(body, TDX_BODY_SIZE)
 
 
+def td15_report_body(td10: bytes) -> bytes:
+    """A TD 1.5 report body, 648 bytes: no service TD, and the module is the one it began with."""
+    tee_tcb_svn_2, mr_service_td = TEE_TCB_SVN, bytes(48)
+    return _sized(td10 + tee_tcb_svn_2 + mr_service_td, TD15_BODY_SIZE)
+
+
+def enclave_body(form: QuoteForm, *, cpu_svn: bytes, measurement: bytes, data: bytes) -> bytes:
+    """The report body of an emulated enclave or trust domain.
+
+    Args:
+        form: Decides which body it is.
+        cpu_svn: 16 bytes; SGX alone has it.
+        measurement: 48 bytes; MRENCLAVE is the first 32, MRTD all.
+        data: Report data, 64 bytes.
+    """
+    if form.tee is TeeKind.SGX:
+        return sgx_report_body(
+            cpu_svn=cpu_svn,
+            attributes=ENCLAVE_ATTRIBUTES,
+            mrenclave=measurement[:32],
+            mrsigner=ENCLAVE_MRSIGNER,
+            product=0,
+            svn=0,
+            report_data=data,
+        )
+    body = td_report_body(td_attributes=TD_ATTRIBUTES, mrtd=measurement, report_data=data)
+    return td15_report_body(body) if form.body_size == TD15_BODY_SIZE else body
+
+
 def make_attestation_key(
     tee: TeeKind,
     platform: Platform,
@@ -158,14 +240,14 @@ class QuotingEnclave:
         self._user_data = token_bytes(20)
         self._keys = {
             tee: make_attestation_key(tee, platform, chain.pck.key, token_bytes)
-            for tee in _HEADER_KIND
+            for tee in _TEE_TYPE
         }
 
-    def quote(self, tee: TeeKind, *, measurement: bytes, report_data: bytes) -> bytes:
+    def quote(self, form: QuoteForm, *, measurement: bytes, report_data: bytes) -> bytes:
         """A quote over an emulated enclave.
 
         Args:
-            tee: `SGX` or `TDX`.
+            form: Form of the quote.
             measurement: 48 bytes; MRENCLAVE is the first 32, MRTD all.
             report_data: 64 bytes.
 
@@ -173,32 +255,24 @@ class QuotingEnclave:
             The whole quote with the PEM chain, about 4.5 KB.
 
         Raises:
-            ValueError: Another length or platform.
+            ValueError: Another length.
         """
         _sized(measurement, MEASUREMENT_SIZE)
         _sized(report_data, REPORT_DATA_SIZE)
-        if tee is TeeKind.TDX:
-            body = td_report_body(
-                td_attributes=TD_ATTRIBUTES, mrtd=measurement, report_data=report_data
-            )
-        else:
-            body = sgx_report_body(
-                cpu_svn=self._platform.components,
-                attributes=ENCLAVE_ATTRIBUTES,
-                mrenclave=measurement[:32],
-                mrsigner=ENCLAVE_MRSIGNER,
-                product=0,
-                svn=0,
-                report_data=report_data,
-            )
-        return self.sign(tee, body)
+        cpu_svn = self._platform.components
+        body = enclave_body(form, cpu_svn=cpu_svn, measurement=measurement, data=report_data)
+        return self.sign(form, body)
 
-    def sign(self, tee: TeeKind, body: bytes) -> bytes:
-        """The whole quote over a given report body (384 bytes for SGX, 584 for TDX)."""
-        if tee not in _HEADER_KIND:
-            raise ValueError(f"no quotes for {tee.name}, wanted SGX or TDX")
-        key = self._keys[tee]
-        signed = self._header(tee) + body
+    def sign(self, form: QuoteForm, body: bytes) -> bytes:
+        """The whole quote over a given report body of the form's size."""
+        key = self._keys[form.tee]
+        head = form.head(
+            qe_svn=QE_SVN,
+            pce_svn=self._platform.pcesvn,
+            vendor_id=QE_VENDOR_ID,
+            user_data=self._user_data,
+        )
+        signed = head + _sized(body, form.body_size)
         chain = _certification(_CERT_PEM_CHAIN, self._chain.pem)
         certified = b"".join(
             (
@@ -209,17 +283,10 @@ class QuotingEnclave:
                 chain,
             )
         )
-        if tee is TeeKind.TDX:
+        if form.version > 3:
             certified = _certification(_CERT_QE_REPORT, certified)
         data = raw_signature(key.key, signed) + raw_public_key(key.key) + certified
         return signed + len(data).to_bytes(4, "little") + data
-
-    def _header(self, tee: TeeKind) -> bytes:
-        version, tee_type = _HEADER_KIND[tee]
-        # Version 4 has reserved zeros where version 3 has the two security versions.
-        svns = (QE_SVN, self._platform.pcesvn) if version == 3 else (0, 0)
-        head = struct.pack("<HHIHH", version, _ECDSA_P256, tee_type, *svns)
-        return head + QE_VENDOR_ID + self._user_data
 
 
 def _certification(kind: int, data: bytes) -> bytes:

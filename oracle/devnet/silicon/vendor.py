@@ -10,15 +10,12 @@ from enclave.domain.evidence import TeeKind, emulated_measurement, image_id
 from oracle.devnet.silicon.collateral import CollateralOffice
 from oracle.devnet.silicon.pki import Chain, Platform, make_chain, make_platform
 from oracle.devnet.silicon.quotes import (
-    ENCLAVE_ATTRIBUTES,
-    ENCLAVE_MRSIGNER,
     MEASUREMENT_SIZE,
     QE_MRSIGNER,
     QE_PRODUCT,
-    TD_ATTRIBUTES,
+    QuoteForm,
     QuotingEnclave,
-    sgx_report_body,
-    td_report_body,
+    enclave_body,
 )
 
 
@@ -98,37 +95,33 @@ class SiliconVendor:
             tdx_qe_product=QE_PRODUCT[TeeKind.TDX],
         )
 
-    def quote(self, tee: TeeKind, *, measurement: bytes, report_data: bytes) -> bytes:
-        """A whole quote; see `QuotingEnclave.quote`."""
-        return self._quoting_enclave.quote(tee, measurement=measurement, report_data=report_data)
+    def quote(self, tee: TeeKind | QuoteForm, *, measurement: bytes, report_data: bytes) -> bytes:
+        """A whole quote; see `QuotingEnclave.quote`. Of a TEE it is the oldest form."""
+        return self._quoting_enclave.quote(
+            _form(tee), measurement=measurement, report_data=report_data
+        )
 
-    def sign_body(self, tee: TeeKind, body: bytes) -> bytes:
+    def sign_body(self, tee: TeeKind | QuoteForm, body: bytes) -> bytes:
         """A whole quote over any report body, such as one with the debug bit; for tests."""
-        return self._quoting_enclave.sign(tee, body)
+        return self._quoting_enclave.sign(_form(tee), body)
 
 
-def predict_image_id(tee: TeeKind, measurement: bytes) -> bytes:
+def predict_image_id(tee: TeeKind | QuoteForm, measurement: bytes) -> bytes:
     """The image id that the contracts derive from this vendor's quotes, 32 bytes.
 
     Args:
-        tee: `SGX` or `TDX`.
+        tee: `SGX` or `TDX`, whose oldest form is meant, or a form.
         measurement: 48 bytes, from `measure_enclave`.
     """
     if len(measurement) != MEASUREMENT_SIZE:
         raise ValueError(f"measurement of {len(measurement)} bytes, wanted {MEASUREMENT_SIZE}")
-    if tee is TeeKind.TDX:
-        body = td_report_body(td_attributes=TD_ATTRIBUTES, mrtd=measurement, report_data=bytes(64))
-        return image_id(tee, body)
-    body = sgx_report_body(
-        cpu_svn=bytes(16),
-        attributes=ENCLAVE_ATTRIBUTES,
-        mrenclave=measurement[:32],
-        mrsigner=ENCLAVE_MRSIGNER,
-        product=0,
-        svn=0,
-        report_data=bytes(64),
-    )
-    return image_id(tee, body)
+    form = _form(tee)
+    body = enclave_body(form, cpu_svn=bytes(16), measurement=measurement, data=bytes(64))
+    return image_id(form.tee, body)
+
+
+def _form(tee: TeeKind | QuoteForm) -> QuoteForm:
+    return tee if isinstance(tee, QuoteForm) else QuoteForm.oldest(tee)
 
 
 def measure_enclave(folder: Path, *, extra_ca: bytes | None) -> bytes:

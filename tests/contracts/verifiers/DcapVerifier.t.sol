@@ -65,6 +65,8 @@ contract DcapVerifierTest is DcapFixture {
     function test_verify_RevertWhen_QuotingEnclaveIsAnotherProduct() external {
         refuse("qeProduct", IDcapVerifier.DcapVerifier_QeProduct.selector);
         refuse("qeProductTdx", IDcapVerifier.DcapVerifier_QeProduct.selector);
+        refuse("qeProductSgxV5", IDcapVerifier.DcapVerifier_QeProduct.selector);
+        refuse("qeProductTdxV5", IDcapVerifier.DcapVerifier_QeProduct.selector);
         refuse("qeProductHighByte", IDcapVerifier.DcapVerifier_QeProduct.selector);
     }
 
@@ -103,10 +105,10 @@ contract DcapVerifierTest is DcapFixture {
         bytes memory evidence = bytesAt(".registration.sgx0.evidence");
         bytes8[6] memory heads = [
             bytes8(0x0200020000000000), // version 2
-            0x0500020081000000, // version 5
+            0x0600020081000000, // version 6
             0x0300030000000000, // key type 3 (P-384)
+            0x0500030081000000,
             0x0300020081000000, // version 3 with a TDX body
-            0x0400020000000000, // version 4 with an SGX body
             0x0300020000000001
         ];
         for (uint256 i; i < heads.length; ++i) {

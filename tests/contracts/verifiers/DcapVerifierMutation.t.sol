@@ -27,6 +27,22 @@ contract DcapVerifierMutationTest is DcapFixture {
         alterEachByte(bytesAt(".registration.tdx0.evidence"), verifyCall);
     }
 
+    function test_verify_RevertWhen_AnyByteOfSgxV4EvidenceIsAltered() external view {
+        alterEachByte(bytesAt(".quotes.SGX_V4.evidence"), verifyCall);
+    }
+
+    function test_verify_RevertWhen_AnyByteOfSgxV5EvidenceIsAltered() external view {
+        alterEachByte(bytesAt(".quotes.SGX_V5.evidence"), verifyCall);
+    }
+
+    function test_verify_RevertWhen_AnyByteOfTd10V5EvidenceIsAltered() external view {
+        alterEachByte(bytesAt(".quotes.TDX_V5_TD10.evidence"), verifyCall);
+    }
+
+    function test_verify_RevertWhen_AnyByteOfTd15V5EvidenceIsAltered() external view {
+        alterEachByte(bytesAt(".quotes.TDX_V5_TD15.evidence"), verifyCall);
+    }
+
     function test_cacheCa_RevertWhen_AnyByteIsAltered() external {
         bytes memory original = bytesAt(".ca.certificate");
         for (uint256 i; i < original.length; ++i) {
@@ -41,9 +57,11 @@ contract DcapVerifierMutationTest is DcapFixture {
         }
     }
 
-    function testFuzz_verify_RevertWhen_AnyBitIsAltered(bool isTdx, uint256 any) external view {
-        bytes memory original =
-            bytesAt(isTdx ? ".registration.tdx0.evidence" : ".registration.sgx0.evidence");
+    function testFuzz_verify_RevertWhen_AnyBitIsAltered(uint256 form, uint256 any) external view {
+        string[6] memory forms =
+            ["SGX_V3", "SGX_V4", "SGX_V5", "TDX_V4", "TDX_V5_TD10", "TDX_V5_TD15"];
+        string memory name = forms[bound(form, 0, 5)];
+        bytes memory original = bytesAt(string.concat(".quotes.", name, ".evidence"));
         uint256 bit = bound(any, 0, 8 * original.length - 1);
         requireSilent(verifyCall(flipped(original, bit)), bit);
     }

@@ -1,6 +1,7 @@
 """Report data binds chain, registry, signer, operator and a recent block."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -127,10 +128,14 @@ def test_keys_of_another_length_are_refused(signer: bytes, hpke: bytes) -> None:
 
 @pytest.mark.parametrize(
     ("tee", "size", "covered"),
-    [(TeeKind.SGX, 384, range(16, 320)), (TeeKind.TDX, 584, range(120, 520))],
+    [
+        (TeeKind.SGX, 384, range(16, 320)),
+        (TeeKind.TDX, 584, range(120, 520)),
+        (TeeKind.TDX, 648, (*range(120, 520), *range(600, 648))),
+    ],
 )
 def test_the_image_id_covers_measurements_and_attributes(
-    tee: TeeKind, size: int, covered: range
+    tee: TeeKind, size: int, covered: Sequence[int]
 ) -> None:
     body = bytes(size)
     for position in range(size):
@@ -144,6 +149,10 @@ def test_the_image_id_covers_measurements_and_attributes(
 def test_a_body_of_another_length_or_platform_has_no_image_id() -> None:
     with pytest.raises(MalformedEvidence, match="383 bytes, wanted 384"):
         image_id(TeeKind.SGX, bytes(383))
+    with pytest.raises(MalformedEvidence, match="600 bytes, wanted 584 or 648"):
+        image_id(TeeKind.TDX, bytes(600))
+    with pytest.raises(MalformedEvidence, match="384 bytes, wanted 584 or 648"):
+        image_id(TeeKind.TDX, bytes(384))
     with pytest.raises(MalformedEvidence, match="NITRO"):
         image_id(TeeKind.NITRO, bytes(384))
 

@@ -14,11 +14,15 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from enclave.domain.evidence import TeeKind
 from oracle.attestation.codecs.dcap import split_quote
 from oracle.devnet.silicon import quotes
+from oracle.devnet.silicon.quotes import QuoteForm
 from oracle.devnet.silicon.vendor import SiliconVendor
 
 MEASUREMENT = bytes(range(48))
 REPORT_DATA = bytes(range(64, 128))
 TEES = [TeeKind.SGX, TeeKind.TDX]
+FORMS = list(QuoteForm)
+#: The reference parser's class of each form's report.
+REPORTS = {384: dcap_qvl.SgxEnclaveReport, 584: dcap_qvl.TdReport10, 648: dcap_qvl.TdReport15}
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +30,7 @@ def vendor() -> SiliconVendor:
     return SiliconVendor(now=datetime(2031, 6, 1, tzinfo=UTC))
 
 
-def _quote(vendor: SiliconVendor, tee: TeeKind) -> bytes:
+def _quote(vendor: SiliconVendor, tee: TeeKind | QuoteForm) -> bytes:
     return vendor.quote(tee, measurement=MEASUREMENT, report_data=REPORT_DATA)
 
 
@@ -64,10 +68,33 @@ def test_dcap_qvl_reads_a_tdx_quote(vendor: SiliconVendor) -> None:
     assert quote.fmspc() == vendor.platform.fmspc.hex().upper()
 
 
-@pytest.mark.parametrize("tee", TEES)
-def test_every_signature_from_root_to_body_verifies(vendor: SiliconVendor, tee: TeeKind) -> None:
+@pytest.mark.parametrize("form", FORMS)
+def test_dcap_qvl_reads_every_form(vendor: SiliconVendor, form: QuoteForm) -> None:
+    quote = dcap_qvl.parse_quote(_quote(vendor, form))
+    assert (quote.header.version, quote.header.attestation_key_type) == (form.version, 2)
+    assert quote.header.tee_type == (0 if form.tee is TeeKind.SGX else 0x81)
+    assert isinstance(quote.report, REPORTS[form.body_size])
+    assert quote.report.report_data == REPORT_DATA
+    if isinstance(quote.report, dcap_qvl.TdReport15):
+        assert quote.report.tee_tcb_svn2 == quotes.TEE_TCB_SVN
+        assert quote.report.mr_service_td == bytes(48)
+
+
+def test_a_tee_means_its_oldest_form(vendor: SiliconVendor) -> None:
+    assert _quote(vendor, TeeKind.SGX)[:8] == _quote(vendor, QuoteForm.SGX_V3)[:8]
+    assert _quote(vendor, TeeKind.TDX)[:8] == _quote(vendor, QuoteForm.TDX_V4)[:8]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_body_of_another_form_is_not_signed(vendor: SiliconVendor, form: QuoteForm) -> None:
+    with pytest.raises(ValueError, match=f"wanted {form.body_size}"):
+        vendor.sign_body(form, bytes(form.body_size - 1))
+
+
+@pytest.mark.parametrize("tee", FORMS)
+def test_every_signature_from_root_to_body_verifies(vendor: SiliconVendor, tee: QuoteForm) -> None:
     quote = split_quote(_quote(vendor, tee))
-    end = 48 + len(quote.body)
+    end = 48 + (6 if tee.version == 5 else 0) + len(quote.body)
     tail = quote.evidence[end:]
     signature, key, report = tail[:64], tail[64:128], tail[128:512]
     _verify(_key(key), signature, quote.evidence[:end])
@@ -80,10 +107,11 @@ def test_every_signature_from_root_to_body_verifies(vendor: SiliconVendor, tee: 
     ca.verify_directly_issued_by(root)
 
 
-@pytest.mark.parametrize("tee", TEES)
-def test_the_quoting_enclave_is_of_its_tee(vendor: SiliconVendor, tee: TeeKind) -> None:
-    quote = split_quote(_quote(vendor, tee))
-    report = quote.evidence[48 + len(quote.body) + 128 :]
+@pytest.mark.parametrize("form", FORMS)
+def test_the_quoting_enclave_is_of_its_tee(vendor: SiliconVendor, form: QuoteForm) -> None:
+    quote = split_quote(_quote(vendor, form))
+    # The authentication data are 32 bytes.
+    report = quote.evidence[-(384 + 64 + 32) :]
     assert report[48:64] == quotes.QE_ATTRIBUTES
     assert report[128:160] == vendor.constants.qe_mrsigner
     product = int.from_bytes(report[256:258], "little")
@@ -91,7 +119,7 @@ def test_the_quoting_enclave_is_of_its_tee(vendor: SiliconVendor, tee: TeeKind) 
         TeeKind.SGX: vendor.constants.sgx_qe_product,
         TeeKind.TDX: vendor.constants.tdx_qe_product,
     }
-    assert product == wanted[tee]
+    assert product == wanted[form.tee]
 
 
 def test_another_instance_signs_with_other_keys(vendor: SiliconVendor) -> None:

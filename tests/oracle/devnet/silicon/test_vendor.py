@@ -9,6 +9,7 @@ from enclave.domain.evidence import TeeKind
 from enclave.domain.report import keccak256
 from oracle.attestation.codecs.dcap import split_quote
 from oracle.devnet.silicon import SiliconVendor, measure_enclave
+from oracle.devnet.silicon.quotes import QuoteForm
 from oracle.devnet.silicon.vendor import predict_image_id
 
 ENCLAVE = Path(__file__).parents[4] / "enclave"
@@ -38,8 +39,10 @@ def test_constants_are_those_of_the_root_in_the_quote(vendor: SiliconVendor) -> 
     assert (len(mrsigner), sgx, tdx) == (32, 1, 2)
 
 
-@pytest.mark.parametrize("tee", [TeeKind.SGX, TeeKind.TDX])
-def test_the_predicted_image_is_the_quoted_one(vendor: SiliconVendor, tee: TeeKind) -> None:
+@pytest.mark.parametrize("tee", [TeeKind.SGX, TeeKind.TDX, *QuoteForm])
+def test_the_predicted_image_is_the_quoted_one(
+    vendor: SiliconVendor, tee: TeeKind | QuoteForm
+) -> None:
     quote = vendor.quote(tee, measurement=MEASUREMENT, report_data=bytes(range(64)))
     assert predict_image_id(tee, MEASUREMENT) == split_quote(quote).image_id
 
