@@ -4,7 +4,7 @@ Every step first asks whether it is needed, so it can be repeated after any inte
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import structlog
@@ -17,10 +17,12 @@ from oracle.chain.base import (
     Call,
     CallReverted,
     Chain,
+    LifeLimit,
     Registration,
     Seat,
     SignerStatus,
     Submitter,
+    life_limit,
 )
 from oracle.config import checksum_address
 
@@ -77,10 +79,13 @@ class Standing:
     Attributes:
         status: From the registry.
         position: Bit in a report's mask.
+        limit: What ends the registration; `None` if it is not known, such as where another one
+            sent it. A standing that differs in nothing else is no other.
     """
 
     status: SignerStatus
     position: int
+    limit: LifeLimit | None = field(default=None, compare=False)
 
 
 class Registrar:
@@ -100,6 +105,8 @@ class Registrar:
         self._journal = journal
         self._chain_id = chain_id
         self._registry = registry
+        self._registered_in: dict[bytes, int] = {}
+        self._limits: dict[bytes, LifeLimit] = {}
 
     async def ensure(
         self, identity: Identity, attester: Attester, *, renew_before_s: float = 0.0
@@ -134,7 +141,22 @@ class Registrar:
         # 3. Table.
         if await self._chain.needs_rebuild():
             await self._rebuild()
-        return Standing(status, position)
+        return Standing(status, position, await self._limit(identity.signer, status))
+
+    async def _limit(self, signer: bytes, status: SignerStatus) -> LifeLimit | None:
+        """What ends the registration; asked for until it is known, and nothing depends on it."""
+        block = self._registered_in.get(signer)
+        if signer in self._limits or block is None:
+            return self._limits.get(signer)
+        try:
+            registered_at = (await self._chain.block(block)).timestamp
+            image = await self._chain.image(status.image_id)
+        except ChainError as error:
+            log.info("life_limit_unknown", error=str(error))
+            return None
+        limit = life_limit(image, registered_at=registered_at, expires_at=status.expires_at)
+        self._limits[signer] = limit
+        return limit
 
     async def _rebuild(self) -> None:
         """Rebuild the hub; another operator may have been quicker."""
@@ -192,7 +214,10 @@ class Registrar:
             hints=quote.hints,
             signature=result.signature,
         )
+        self._registered_in.pop(identity.signer, None)
+        self._limits.pop(identity.signer, None)
         receipt = await self._submitter.send(self._chain.register(registration))
+        self._registered_in[identity.signer] = receipt.block
         log.info(
             "signer_registered",
             signer=identity.address,

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol
 
 from enclave.domain.errors import TransactionReverted
@@ -120,6 +121,28 @@ class Image:
     is_live: bool
 
 
+class LifeLimit(StrEnum):
+    """What ends a registration first."""
+
+    POLICY_AGE = "policy age"
+    CERTIFICATE = "certificate"
+
+
+def life_limit(image: Image, *, registered_at: int, expires_at: int) -> LifeLimit:
+    """What made a registration end when it does.
+
+    The registry takes the lesser of the end of the evidence's certificates and the policy's
+    `maxAge_s` from the registration, and the policy's number never changes.
+
+    Args:
+        image: Of the registration.
+        registered_at: Time of the block of the last registration, seconds since the epoch.
+        expires_at: As registered then.
+    """
+    by_policy = registered_at + image.max_age_s
+    return LifeLimit.CERTIFICATE if expires_at < by_policy else LifeLimit.POLICY_AGE
+
+
 @dataclass(frozen=True, slots=True)
 class Seat:
     """An operator's seat.
@@ -232,6 +255,14 @@ class Chain(Protocol):
 
     async def head(self) -> Block:
         """The latest block."""
+        ...
+
+    async def block(self, number: int) -> Block:
+        """A block by its height."""
+        ...
+
+    async def image(self, image_id: bytes) -> Image:
+        """What the image policy says of an image."""
         ...
 
     async def balance(self, address: str) -> int:

@@ -115,13 +115,6 @@ class SignerState(StrEnum):
     EXPIRED = "expired"
 
 
-class LifeLimit(StrEnum):
-    """What ends a registration first."""
-
-    POLICY_AGE = "policy age"
-    CERTIFICATE = "certificate"
-
-
 def signer_state(status: SignerStatus, image: Image) -> SignerState:
     """The state of a registered signer; whether it is valid is the registry's own word."""
     if status.is_valid:
@@ -129,21 +122,6 @@ def signer_state(status: SignerStatus, image: Image) -> SignerState:
     if status.is_revoked:
         return SignerState.REVOKED
     return SignerState.EXPIRED if image.is_live else SignerState.IMAGE_WITHDRAWN
-
-
-def life_limit(image: Image, *, registered_at: int, expires_at: int) -> LifeLimit:
-    """What made a registration end when it does.
-
-    The registry takes the lesser of the end of the evidence's certificates and the policy's
-    `maxAge_s` from the registration, and the policy's number never changes.
-
-    Args:
-        image: Of the registration.
-        registered_at: Time of the block of the last registration, seconds since the epoch.
-        expires_at: As registered then.
-    """
-    by_policy = registered_at + image.max_age_s
-    return LifeLimit.CERTIFICATE if expires_at < by_policy else LifeLimit.POLICY_AGE
 
 
 async def read_histories(

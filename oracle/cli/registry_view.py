@@ -11,13 +11,12 @@ import typer
 from enclave.domain.errors import ChainError, ConfigError
 from enclave.domain.evidence import TeeKind, Tier
 from enclave.domain.report import keccak256
-from oracle.chain.base import Image, SignerStatus
+from oracle.chain.base import Image, SignerStatus, life_limit
 from oracle.chain.evm import EvmChain
 from oracle.chain.rpc import Rpc
 from oracle.chain.signers import (
     SignerHistory,
     SignerState,
-    life_limit,
     read_histories,
     signer_state,
 )

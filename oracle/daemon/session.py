@@ -139,6 +139,7 @@ class Standings:
         signer.operator, signer.expires_at = status.operator, status.expires_at
         signer.image_id, signer.position = status.image_id, standing.position
         signer.tier = Tier(status.tier).name
+        signer.limited_by = "" if standing.limit is None else standing.limit.value
         if is_news or self._view.hub is None or not self._view.hub.is_live:
             self._view.refresh_soon()
         if is_news:

@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from oracle.telemetry.state import FeedState, NodeState, PeerState, QuorumState
+from oracle.telemetry.state import FeedState, NodeState, PeerState, QuorumState, SignerState
 
 #: Counters that parts of the node lend to the state: name -> help.
 COUNTERS = {
@@ -26,6 +26,7 @@ COUNTERS = {
     "gas_spent_wei": "Fees of all transactions, in wei.",
 }
 _PREFIX = "oracle_"
+_DAY_S = 86_400
 
 
 class NodeCollector(Collector):
@@ -58,6 +59,8 @@ class NodeCollector(Collector):
             values["balance_wei"] = ("Funds of the submitter.", state.balance_wei)
         for name, (text, value) in values.items():
             yield GaugeMetricFamily(_PREFIX + name, text, value=float(value))
+        if signer.expires_at:
+            yield _days_left(signer, time.time())
 
     def _counters(self) -> Iterable[Metric]:
         state = self._state
@@ -104,6 +107,17 @@ class NodeCollector(Collector):
             spread.add_metric(key, feed.dispersion / 10)
             failing.add_metric(key, float(bool(feed.failure)))
         yield from (age, used, asked, spread, failing)
+
+
+def _days_left(signer: SignerState, now: float) -> Metric:
+    days = GaugeMetricFamily(
+        _PREFIX + "attestation_days_left",
+        "Days until the registration ends, by what ends it.",
+        labels=["cause"],
+    )
+    left_s = max(0.0, signer.expires_at - now)
+    days.add_metric([signer.limited_by or "unknown"], left_s / _DAY_S)
+    return days
 
 
 def _quorum_metrics(quorum: QuorumState) -> Iterable[Metric]:

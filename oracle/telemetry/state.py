@@ -56,6 +56,7 @@ class SignerState:
         image_id: 32 bytes; empty before it is registered.
         operator: Who answers for it.
         expires_at: End of its registration, seconds since the epoch; 0 before.
+        limited_by: What ends its registration; empty while that is not known.
         position: Bit in a report's mask; `None` while it has no seat.
         attester: Name of the attester.
         is_sandboxed: Whether the enclave's process is in a sandbox on this host.
@@ -67,6 +68,7 @@ class SignerState:
     image_id: bytes = b""
     operator: str = ""
     expires_at: int = 0
+    limited_by: str = ""
     position: int | None = None
     attester: str = ""
     is_sandboxed: bool = False

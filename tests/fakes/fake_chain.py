@@ -12,6 +12,7 @@ from oracle.chain.base import (
     CallReverted,
     HubNews,
     HubStatus,
+    Image,
     Log,
     Receipt,
     Registration,
@@ -36,6 +37,8 @@ class FakeChain:
         seated: The operator's seat; `None` if it has none.
         is_stale: Whether a rebuild would change the hub.
         life_s: Life of a new registration.
+        max_age_s: Longest life by the image policy.
+        image_error: Raised instead of what the image policy says.
         others: What `seats` answers.
         happened: What `news` answers; an exception is raised.
         news_asked: Since which blocks.
@@ -56,6 +59,8 @@ class FakeChain:
     )
     news_asked: list[int] = field(default_factory=list)
     life_s: int = 86_400
+    max_age_s: int = 86_400
+    image_error: Exception | None = None
     cached: set[bytes] = field(default_factory=set)
     feeds: tuple[bytes, ...] = ()
     stored: dict[int, Round] = field(default_factory=dict)
@@ -66,6 +71,14 @@ class FakeChain:
 
     async def head(self) -> Block:
         return Block(self.number, b"\x01" * 32, b"\x02" * 32, self.now, 10**9)
+
+    async def block(self, number: int) -> Block:
+        return Block(number, b"\x01" * 32, b"\x02" * 32, self.now, 10**9)
+
+    async def image(self, image_id: bytes) -> Image:
+        if self.image_error is not None:
+            raise self.image_error
+        return Image(self.max_age_s, is_live=True)
 
     async def balance(self, address: str) -> int:
         return self.funds

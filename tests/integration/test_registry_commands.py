@@ -4,7 +4,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+import aiohttp
+from prometheus_client.parser import text_string_to_metric_families
+
 from enclave.domain.report import keccak256
+from oracle.config import load_config
 from tests.integration.test_commands import _call, _end, _start, _until, _world
 
 
@@ -13,6 +17,19 @@ async def _list(path: Path) -> list[dict[str, Any]]:
     assert (code, err) == (0, "")
     rows: list[dict[str, Any]] = json.loads(out)
     return rows
+
+
+async def _days_left(path: Path) -> dict[str, float]:
+    """What the running node's metrics say, by cause."""
+    url = f"http://127.0.0.1:{load_config(path).http.port}/metrics"
+    async with aiohttp.ClientSession() as session, session.get(url) as response:
+        families = text_string_to_metric_families(await response.text())
+    return {
+        sample.labels["cause"]: sample.value
+        for family in families
+        for sample in family.samples
+        if sample.name == "oracle_attestation_days_left"
+    }
 
 
 async def test_a_signer_is_listed_shown_revoked_and_never_returns(tmp_path: Path) -> None:
@@ -25,6 +42,7 @@ async def test_a_signer_is_listed_shown_revoked_and_never_returns(tmp_path: Path
             code, _, err = await _call("registry", "revoke", signer, "--yes", "-c", path)
             assert code == 4
             assert "another daemon works with the journal" in err
+            days = await _days_left(path)
         finally:
             assert await _end(node) == 0
 
@@ -38,6 +56,9 @@ async def test_a_signer_is_listed_shown_revoked_and_never_returns(tmp_path: Path
         )
         assert row["image_id"] == "0x" + local.image_id.hex()
         assert row["days_left"] > 0
+        # The host's clock and the chain's are not the same.
+        assert list(days) == [row["limited_by"]]
+        assert abs(days[row["limited_by"]] - row["days_left"]) < 0.02
 
         file = tmp_path / "evidence.bin"
         words = ("registry", "show", signer, "-c", path, "--output", "json", "--evidence", file)

@@ -9,7 +9,7 @@ from enclave.domain import wire
 from enclave.domain.errors import AppraisalFailed, AttestationError, ChainError, MalformedEvidence
 from enclave.domain.evidence import RegistrationContext, TeeKind, report_data
 from oracle.attestation.codecs.dcap import split_quote
-from oracle.chain.base import CallReverted, Seat
+from oracle.chain.base import CallReverted, LifeLimit, Seat
 from oracle.config import checksum_address
 from oracle.devnet.silicon.vendor import SiliconVendor
 from oracle.registration import (
@@ -281,3 +281,40 @@ def test_the_margin_of_a_short_registration_is_a_third_of_its_life() -> None:
     assert renewal_margin_s(registered_at=0, expires_at=900, wanted_s=21_600) == 300
     assert renewal_margin_s(registered_at=0, expires_at=604_800, wanted_s=21_600) == 21_600
     assert renewal_margin_s(registered_at=9, expires_at=0, wanted_s=21_600) == 0
+
+
+@pytest.mark.parametrize(
+    ("max_age_s", "limit"), [(86_400, LifeLimit.POLICY_AGE), (86_401, LifeLimit.CERTIFICATE)]
+)
+async def test_what_ends_the_registration_is_known_where_this_host_sent_it(
+    world: World, max_age_s: int, limit: LifeLimit
+) -> None:
+    world.chain.max_age_s = max_age_s
+    assert (await world.registrar.ensure(ME, world.enclave)).limit is limit
+    world.chain.now += 60
+    assert (await world.registrar.ensure(ME, world.enclave)).limit is limit
+
+
+async def test_what_ends_it_is_asked_again_and_stands_in_nobodys_way(world: World) -> None:
+    world.chain.image_error = ChainError("no endpoint")
+    assert (await world.registrar.ensure(ME, world.enclave)).limit is None
+    world.chain.image_error = None
+    assert (await world.registrar.ensure(ME, world.enclave)).limit is LifeLimit.POLICY_AGE
+
+
+async def test_a_renewal_has_its_own_limit(world: World) -> None:
+    await world.registrar.ensure(ME, world.enclave)
+    world.chain.now += 86_300
+    world.chain.max_age_s += 1
+    standing = await world.registrar.ensure(ME, world.enclave, renew_before_s=600)
+    assert standing.limit is LifeLimit.CERTIFICATE
+
+
+async def test_the_limit_of_a_registration_that_another_one_sent_is_not_known(
+    world: World,
+) -> None:
+    await world.registrar.ensure(ME, world.enclave)
+    other = Registrar(
+        world.chain, world.submitter, world.journal, chain_id=CHAIN_ID, registry=REGISTRY
+    )
+    assert (await other.ensure(ME, world.enclave)).limit is None

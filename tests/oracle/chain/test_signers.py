@@ -5,14 +5,12 @@ from typing import Any
 import pytest
 
 from enclave.domain.errors import ChainError
-from oracle.chain.base import Image, SignerStatus
+from oracle.chain.base import Image, LifeLimit, SignerStatus, life_limit
 from oracle.chain.rpc import RpcRefused
 from oracle.chain.signers import (
     MAX_BLOCKS,
-    LifeLimit,
     SignerHistory,
     SignerState,
-    life_limit,
     read_histories,
     signer_state,
 )

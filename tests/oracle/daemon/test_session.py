@@ -9,7 +9,7 @@ import pytest
 
 from enclave.domain import wire
 from enclave.domain.errors import AppraisalFailed, ChainError, ConfigError
-from oracle.chain.base import SignerStatus
+from oracle.chain.base import LifeLimit, SignerStatus
 from oracle.daemon.chain_view import ChainView
 from oracle.daemon.events import Event, SignerReady
 from oracle.daemon.problems import Problems
@@ -28,8 +28,9 @@ HELLO = wire.HelloResult(
 FEED = load_catalogue()["btc-usd"]
 
 
-def _standing(expires_at: int = 9_000) -> Standing:
-    return Standing(SignerStatus(OPERATOR, expires_at, b"\x05" * 32, 2, 4, False, True), 7)
+def _standing(expires_at: int = 9_000, limit: LifeLimit | None = None) -> Standing:
+    status = SignerStatus(OPERATOR, expires_at, b"\x05" * 32, 2, 4, False, True)
+    return Standing(status, 7, limit)
 
 
 @dataclass
@@ -115,6 +116,15 @@ async def test_an_accepted_signer_is_said_once_and_shown() -> None:
     assert bench.state.signer.tier == "DEV"
     assert bench.state.signer.position == 7
     assert bench.state.signer.expires_at == 9_000
+
+
+async def test_what_ends_the_registration_is_shown_once_known_and_is_no_news() -> None:
+    bench = _bench(_standing(), _standing(limit=LifeLimit.CERTIFICATE))
+    await bench.until(lambda: bench.state.is_accepted)
+    assert bench.state.signer.limited_by == ""
+    bench.standings.recheck()
+    await bench.until(lambda: bench.state.signer.limited_by == "certificate")
+    assert len(bench.events) == 1
 
 
 @pytest.mark.parametrize(

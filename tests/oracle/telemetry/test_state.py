@@ -2,6 +2,7 @@
 
 import io
 import json
+import time
 
 import pytest
 import structlog
@@ -161,3 +162,19 @@ def test_a_quorum_and_its_peers_are_measured() -> None:
     unseated = _samples(_state(quorum=QuorumState()))
     assert unseated["oracle_quorum_rank"] == -1
     assert "oracle_quorum_rank" not in _samples(_state())
+
+
+@pytest.mark.parametrize(("limited_by", "cause"), [("certificate", "certificate"), ("", "unknown")])
+def test_days_left_name_what_ends_the_registration(limited_by: str, cause: str) -> None:
+    now = time.time()
+    signer = SignerState(address="0xA", expires_at=int(now) + 172_800, limited_by=limited_by)
+    text = render_metrics(_state(signer=signer)).decode()
+    (line,) = (each for each in text.splitlines() if each.startswith("oracle_attestation"))
+    name, value = line.split()
+    assert name == f'oracle_attestation_days_left{{cause="{cause}"}}'
+    assert 1.99 < float(value) <= 2
+
+
+def test_an_ended_registration_has_no_days_and_none_is_not_counted() -> None:
+    assert _samples(_state(signer=SignerState(expires_at=1)))["oracle_attestation_days_left"] == 0
+    assert "oracle_attestation_days_left" not in _samples(_state(signer=SignerState()))
