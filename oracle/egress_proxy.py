@@ -11,6 +11,7 @@ import ipaddress
 import os
 import re
 import socket
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -214,7 +215,7 @@ class EgressProxy:
         await loop.create_connection(lambda: outer, public[-1], port)
 
 
-class _Pipe(asyncio.BufferedProtocol):
+class _Pipe(asyncio.BufferedProtocol, ABC):
     """One end of a stream: passes what it reads to its peer, and pauses it when that lags."""
 
     def __init__(self, chunk: bytearray) -> None:
@@ -235,8 +236,9 @@ class _Pipe(asyncio.BufferedProtocol):
             # A copy: a transport may keep what it could not send at once.
             peer.transport.write(bytes(self._view[:nbytes]))
 
+    @abstractmethod
     def count(self, nbytes: int) -> None:
-        raise NotImplementedError
+        """Take down how many bytes this end has read."""
 
     def pause_writing(self) -> None:
         if self.peer is not None and self.peer.transport is not None:

@@ -33,7 +33,7 @@ class _Responder:
         return OBSERVATION
 
     async def cosign(self, peer: Peer, request: CosignRequest) -> wire.CosignResult:
-        raise NotImplementedError
+        raise AssertionError("the doctor asks for no signature")
 
 
 @asynccontextmanager
