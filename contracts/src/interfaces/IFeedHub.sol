@@ -211,7 +211,8 @@ interface IFeedHub is IGoverned {
     ///         this event, was stored as the feed's round `observedAt`.
     /// @param observedAt Seconds since the epoch.
     /// @param submitter Who brought it and paid.
-    /// @param mask Positions that signed.
+    /// @param mask Positions that signed. The tier in the rounds' flags is the weakest of their signers':
+    ///        `SeatTaken` says who was in a position, `SignerRegistered` by which tier.
     /// @param entries The report's packed entries, 14 bytes each.
     event ReportAccepted(uint32 indexed observedAt, address submitter, uint64 mask, bytes entries);
     /// @notice An entry of the report failed its own check and was left out.
