@@ -88,8 +88,18 @@ contract DcapVerifier is IDcapVerifier {
         emit CaCached({caId: caId, notAfter: c.notAfter, certificate: certificate});
     }
 
+    /// @inheritdoc IAttestationVerifier
+    function addEndorsements(bytes calldata endorsements) external {
+        (bytes memory certificate, bytes32 caId) = abi.decode(endorsements, (bytes, bytes32));
+        _cachePck(certificate, caId);
+    }
+
     /// @inheritdoc IDcapVerifier
     function cachePck(bytes calldata certificate, bytes32 caId) external returns (bytes32 pckId) {
+        return _cachePck(certificate, caId);
+    }
+
+    function _cachePck(bytes memory certificate, bytes32 caId) private returns (bytes32 pckId) {
         CachedCa memory issuer = _cas[caId];
         require(issuer.notAfter != 0, DcapVerifier_UnknownCa(caId));
         Certificate memory c = _verified({

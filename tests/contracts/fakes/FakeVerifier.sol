@@ -13,6 +13,13 @@ contract FakeVerifier is IAttestationVerifier {
         _tier = tier_;
     }
 
+    /// @notice The last endorsements that were brought.
+    bytes public endorsements;
+
+    function addEndorsements(bytes calldata brought) external {
+        endorsements = brought;
+    }
+
     function verify(bytes calldata evidence, bytes calldata)
         external
         pure
