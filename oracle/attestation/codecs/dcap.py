@@ -86,6 +86,7 @@ class DcapQuote:
         tee: `SGX` or `TDX`.
         body: The report body: 384 (SGX), 584 (TD 1.0) or 648 bytes (TD 1.5).
         evidence: What `DcapVerifier.verify` takes.
+        qe_report: The quoting enclave's own report body, 384 bytes.
         pck: The machine's certificate.
         ca: Its issuer.
         root: The vendor's root as the quote carries it; verifiers trust their own.
@@ -94,6 +95,7 @@ class DcapQuote:
     tee: TeeKind
     body: bytes
     evidence: bytes
+    qe_report: bytes
     pck: Certificate
     ca: Certificate
     root: Certificate
@@ -145,7 +147,7 @@ def split_quote(raw: bytes) -> DcapQuote:
     pck, ca, root = _chain(certified.certification(_CERT_PEM_CHAIN))
     certified.end("certification data")
     evidence = header + body + signature_and_key + report + auth
-    return DcapQuote(tee, body, evidence, pck, ca, root)
+    return DcapQuote(tee, body, evidence, report[:_QE_REPORT_SIZE], pck, ca, root)
 
 
 def parse_pem_chain(pem: bytes) -> tuple[Certificate, ...]:

@@ -55,26 +55,27 @@ def level_proof(levels: Sequence[PlatformLevel] | Sequence[SvnLevel], index: int
     return b"".join(packed[: index + 1]) + chain_root(packed[index + 1 :])
 
 
-def module_proof(info: TcbInfo, number: int, svn: int) -> bytes:
-    """A TDX module, and the first of its levels that is met.
+def find_module(info: TcbInfo, number: int) -> int:
+    """Index of a TDX module.
 
     Args:
         info: Of TDX.
         number: Major version of the module; 0 for `tdxModule`, which has no levels.
-        svn: Minor version.
 
     Raises:
-        AppraisalFailed: No such module, or no level of it is met.
+        AppraisalFailed: No such module.
     """
     numbers = [module.id for module in info.modules]
     if number not in numbers:
         raise AppraisalFailed(f"TDX module {number} is none of {numbers}")
-    index = numbers.index(number)
-    module = info.modules[index]
+    return numbers.index(number)
+
+
+def module_proof(info: TcbInfo, index: int) -> bytes:
+    """A TDX module, without the proof of its level that follows unless it is `tdxModule`."""
     links = [_link(each) for each in info.modules]
-    level = level_proof(module.levels, find_svn_level(module.levels, svn)) if number else b""
     tail = chain_root(links[index + 1 :])
-    return bytes((index,)) + b"".join(links[:index]) + module.head + tail + level
+    return bytes((index,)) + b"".join(links[:index]) + info.modules[index].head + tail
 
 
 def _link(module: TdxModule) -> bytes:

@@ -12,7 +12,10 @@ from enclave.domain.report import keccak256
 
 
 class TcbStatus(IntEnum):
-    """What Intel says of a level; numbered as in the contracts."""
+    """What Intel says of a level, up to `REVOKED`, or of a platform; numbered as in the contracts.
+
+    The last two are of trust domains alone that began under an outdated TDX module.
+    """
 
     UP_TO_DATE = 1
     SW_HARDENING_NEEDED = 2
@@ -21,6 +24,55 @@ class TcbStatus(IntEnum):
     OUT_OF_DATE = 5
     OUT_OF_DATE_CONFIGURATION_NEEDED = 6
     REVOKED = 7
+    TD_RELAUNCH_ADVISED = 8
+    TD_RELAUNCH_ADVISED_CONFIGURATION_NEEDED = 9
+
+
+_HARDENING, _CONFIGURATION, _OUT_OF_DATE = 1, 2, 4
+#: What the statuses of levels ask for; `REVOKED` is above all.
+_FLAGS = {
+    TcbStatus.UP_TO_DATE: 0,
+    TcbStatus.SW_HARDENING_NEEDED: _HARDENING,
+    TcbStatus.CONFIGURATION_NEEDED: _CONFIGURATION,
+    TcbStatus.CONFIGURATION_AND_SW_HARDENING_NEEDED: _CONFIGURATION | _HARDENING,
+    TcbStatus.OUT_OF_DATE: _OUT_OF_DATE,
+    TcbStatus.OUT_OF_DATE_CONFIGURATION_NEEDED: _OUT_OF_DATE | _CONFIGURATION,
+}
+_STATUS_OF = {flags: status for status, flags in _FLAGS.items()}
+
+
+def merge_statuses(*statuses: TcbStatus) -> TcbStatus:
+    """The status of parts that are used together: all that any of them asks for.
+
+    Args:
+        statuses: Of levels, `UP_TO_DATE` to `REVOKED`.
+    """
+    if TcbStatus.REVOKED in statuses:
+        return TcbStatus.REVOKED
+    flags = 0
+    for status in statuses:
+        flags |= _FLAGS[status]
+    # Who is out of date is not told to harden software: to update comes first.
+    return _STATUS_OF[flags & ~_HARDENING if flags & _OUT_OF_DATE else flags]
+
+
+def relaunch_status(launch: TcbStatus, present: TcbStatus) -> TcbStatus:
+    """The status of a trust domain whose TDX module was updated while it ran.
+
+    Args:
+        launch: Merged status under the module it began with, `UP_TO_DATE` to `REVOKED`.
+        present: Merged status under the module that runs now.
+
+    Reference:
+        Intel DCAP quote verification library, `TDRelaunchCheck`; a platform that is worse now than
+        at launch keeps what is worse of both.
+    """
+    was_late = launch in (TcbStatus.OUT_OF_DATE, TcbStatus.OUT_OF_DATE_CONFIGURATION_NEEDED)
+    if not was_late or present >= TcbStatus.OUT_OF_DATE:
+        return merge_statuses(launch, present)
+    if (_FLAGS[launch] | _FLAGS[present]) & _CONFIGURATION:
+        return TcbStatus.TD_RELAUNCH_ADVISED_CONFIGURATION_NEEDED
+    return TcbStatus.TD_RELAUNCH_ADVISED
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +92,14 @@ class SvnLevel:
     advisories: tuple[str, ...]
 
     @property
+    def advisory_list(self) -> bytes:
+        """The JSON list between its brackets; empty when there are none."""
+        return ",".join(f'"{name}"' for name in self.advisories).encode()
+
+    @property
     def packed(self) -> bytes:
         """`uint16 svn | uint8 status | uint40 date | bytes32 advisories`."""
-        listed = ",".join(f'"{name}"' for name in self.advisories).encode()
+        listed = self.advisory_list
         return b"".join(
             (
                 self.svn.to_bytes(2, "big"),

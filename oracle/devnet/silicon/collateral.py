@@ -43,7 +43,8 @@ LIFE = timedelta(days=30)
 ROOT_CRL_LIFE = timedelta(days=379)
 FIRST_NUMBER = 17
 _RECOVERED_ADVISORY = "INTEL-SA-99999"
-_STATUS_NAMES = {
+#: As Intel writes them.
+STATUS_NAMES = {
     TcbStatus.UP_TO_DATE: "UpToDate",
     TcbStatus.SW_HARDENING_NEEDED: "SWHardeningNeeded",
     TcbStatus.CONFIGURATION_NEEDED: "ConfigurationNeeded",
@@ -362,7 +363,7 @@ def _svn_level(level: SvnLevel) -> dict[str, Any]:
 def _grade(level: SvnLevel) -> dict[str, Any]:
     fields: dict[str, Any] = {
         "tcbDate": _date(level.date),
-        "tcbStatus": _STATUS_NAMES[level.status],
+        "tcbStatus": STATUS_NAMES[level.status],
     }
     return fields | ({"advisoryIDs": list(level.advisories)} if level.advisories else {})
 
