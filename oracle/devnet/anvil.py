@@ -82,6 +82,7 @@ async def anvil(
     *,
     block_time_s: int | None = None,
     stopped_at: int | None = None,
+    hardfork: str = "osaka",
 ) -> AsyncIterator[Anvil]:
     """Run a fresh local chain for the length of the block.
 
@@ -89,13 +90,14 @@ async def anvil(
         program: The native `anvil`.
         block_time_s: Seconds between blocks; `None` mines each transaction at once.
         stopped_at: The moment of every block, in seconds since the epoch; `None` lets time pass.
+        hardfork: The rules of the chain, by the name that `anvil --hardfork` takes.
 
     Raises:
         ConfigError: The program is missing or does not start.
     """
     if not await asyncio.to_thread(program.exists):
         raise ConfigError(f"anvil is not at {program}: run scripts/setup or set ORACLE_ANVIL")
-    command = [str(program), "--host", "127.0.0.1", "--port", "0", "--hardfork", "osaka"]
+    command = [str(program), "--host", "127.0.0.1", "--port", "0", "--hardfork", hardfork]
     command += ["--chain-id", str(CHAIN_ID), "--accounts", "4", "--slots-in-an-epoch", "1"]
     command += ["--gas-limit", "300000000"]
     if block_time_s is not None:

@@ -1,15 +1,19 @@
-"""The syntax trees of contracts/src, where slither looks for a build.
+"""The syntax trees of contracts/src and of what it imports, where slither looks for a build.
 
 Usage: syntax_trees.py FOLDER. Writes FOLDER/build-info/syntax-trees.json.
 """
 
 import json
+import os.path
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 CONTRACTS = Path(__file__).resolve().parents[2] / "contracts"
+PACKAGE = "@openzeppelin/contracts/"
 SETTINGS = {
+    "remappings": [f"{PACKAGE}=node_modules/{PACKAGE}"],
     "evmVersion": "osaka",
     "outputSelection": {"*": {"": ["ast"], "*": ["abi", "userdoc", "devdoc"]}},
 }
@@ -17,11 +21,28 @@ SETTINGS = {
 NO_CODE = {name: {"object": "", "sourceMap": ""} for name in ("bytecode", "deployedBytecode")}
 
 
+def sources() -> dict[str, dict[str, str]]:
+    """Every source under src, and every one that they import, by its path in CONTRACTS."""
+    found: dict[str, dict[str, str]] = {}
+    waiting = [str(path.relative_to(CONTRACTS)) for path in sorted(CONTRACTS.glob("src/**/*.sol"))]
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            text = (CONTRACTS / name).read_text()
+            found[name] = {"content": text}
+            waiting += [_imported(name, path) for path in re.findall(r'\bfrom "([^"]+)";', text)]
+    return found
+
+
+def _imported(by: str, path: str) -> str:
+    if path.startswith(PACKAGE):
+        return f"node_modules/{path}"
+    return os.path.normpath(os.path.join(os.path.dirname(by), path))
+
+
 def main(folder: str) -> int:
     """Compile, print errors, write."""
-    paths = sorted(CONTRACTS.glob("src/**/*.sol"))
-    sources = {str(path.relative_to(CONTRACTS)): {"content": path.read_text()} for path in paths}
-    request = {"language": "Solidity", "sources": sources, "settings": SETTINGS}
+    request = {"language": "Solidity", "sources": sources(), "settings": SETTINGS}
     compiler = [str(CONTRACTS / "bin/solc"), "--standard-json"]
     done = subprocess.run(compiler, input=json.dumps(request).encode(), stdout=-1, check=True)
     output = json.loads(done.stdout)

@@ -152,20 +152,29 @@ async def mined(chain: Anvil, fields: dict[str, str]) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def collateral(root: bytes, signer_name: bytes, *, now: int) -> AsyncIterator[Chained]:
+async def collateral(
+    root: bytes,
+    signer_name: bytes,
+    *,
+    now: int,
+    has_precompile: bool = True,
+    hardfork: str = "osaka",
+) -> AsyncIterator[Chained]:
     """The contract under a root, on a chain where it is always `now`."""
-    async with anvil(stopped_at=now) as fresh:
+    async with anvil(stopped_at=now, hardfork=hardfork) as fresh:
         sender = (await fresh.call("eth_accounts"))[0]
-        code = creation_code("IntelCollateral", root, signer_name)
+        code = creation_code("IntelCollateral", root, signer_name, has_precompile)
         receipt = await mined(fresh, {"from": sender, "gas": _GAS, "data": f"0x{code.hex()}"})
         assert receipt["status"] == "0x1", receipt
         yield Chained(fresh, sender, receipt["contractAddress"])
 
 
-async def construction_refusal(root: bytes, signer_name: bytes, *, now: int) -> str:
+async def construction_refusal(
+    root: bytes, signer_name: bytes, *, now: int, hardfork: str = "osaka"
+) -> str:
     """Why the contract cannot be made under a root at a moment; it must not."""
-    code = creation_code("IntelCollateral", root, signer_name)
-    async with anvil(stopped_at=now) as chain:
+    code = creation_code("IntelCollateral", root, signer_name, True)
+    async with anvil(stopped_at=now, hardfork=hardfork) as chain:
         await chain.call("anvil_mine", hex(1))
         with pytest.raises(RpcRefused) as caught:
             await chain.call("eth_call", {"gas": _GAS, "data": f"0x{code.hex()}"}, "latest")

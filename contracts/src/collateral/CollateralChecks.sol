@@ -4,9 +4,24 @@ pragma solidity 0.8.37;
 import {Collateral, IIntelCollateral} from "../interfaces/IIntelCollateral.sol";
 import {P256} from "../libraries/P256.sol";
 import {Certificate, X509} from "../libraries/X509.sol";
+import {SolidityP256} from "./SolidityP256.sol";
 
 /// @title What `IntelCollateral` asks of anything that it is brought, or that it is asked for
 abstract contract CollateralChecks is IIntelCollateral {
+    address private immutable _p256;
+
+    /// @param hasPrecompile Whether the chain has P256VERIFY; in Solidity if not.
+    constructor(bool hasPrecompile) {
+        address backend = hasPrecompile ? P256.PRECOMPILE : address(new SolidityP256());
+        require(P256.isAvailable(backend), IntelCollateral_NoP256(backend));
+        _p256 = backend;
+    }
+
+    /// @inheritdoc IIntelCollateral
+    function p256() external view returns (address) {
+        return _p256;
+    }
+
     function _requireLive(Collateral memory found, bytes32 key, uint16 epoch) internal view {
         require(found.issuedAt != 0, IntelCollateral_Missing(key));
         require(found.epoch == epoch, IntelCollateral_Epoch(found.epoch, epoch));
@@ -35,7 +50,8 @@ abstract contract CollateralChecks is IIntelCollateral {
         view
     {
         require(
-            P256.verify({digest: digest, r: r, s: s, x: x, y: y}), IntelCollateral_Signature(digest)
+            P256.verify({backend: _p256, digest: digest, r: r, s: s, x: x, y: y}),
+            IntelCollateral_Signature(digest)
         );
     }
 

@@ -5,7 +5,6 @@ import {ICertificateParser} from "../interfaces/ICertificateParser.sol";
 import {Authority, Collateral, IIntelCollateral} from "../interfaces/IIntelCollateral.sol";
 import {Der} from "../libraries/Der.sol";
 import {EvaluationNumbers, ParsedEvaluationNumbers} from "../libraries/EvaluationNumbers.sol";
-import {P256} from "../libraries/P256.sol";
 import {ParsedQeIdentity, QeIdentity} from "../libraries/QeIdentity.sol";
 import {ParsedTcbInfo, TcbInfo} from "../libraries/TcbInfo.sol";
 import {Certificate, X509} from "../libraries/X509.sol";
@@ -48,8 +47,11 @@ contract IntelCollateral is CollateralChecks {
 
     /// @param rootCertificate The root, signed by itself; DER.
     /// @param signerName_ keccak256 of the TCB signing certificate's subject, the whole DER `Name`.
-    constructor(bytes memory rootCertificate, bytes32 signerName_) {
-        require(P256.isAvailable(), IntelCollateral_NoP256Precompile());
+    /// @param hasPrecompile Whether the chain has P256VERIFY at 0x100; if not, `SolidityP256` is
+    ///        created in its stead.
+    constructor(bytes memory rootCertificate, bytes32 signerName_, bool hasPrecompile)
+        CollateralChecks(hasPrecompile)
+    {
         _requireLength(rootCertificate.length, MAX_CERTIFICATE_BYTES);
         ICertificateParser parser = new CertificateParser();
         _parser = parser;

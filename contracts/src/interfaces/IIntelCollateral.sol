@@ -118,9 +118,9 @@ interface IIntelCollateral {
     ///         and 1337 only.
     error IntelCollateral_DevOnlyOnLocalChain(uint256 seen);
 
-    /// @notice The chain has no P256VERIFY at 0x100 that accepts a good signature and refuses a bad
-    ///         one.
-    error IntelCollateral_NoP256Precompile();
+    /// @notice What was chosen to verify signatures over P-256 does not accept a good one, or does
+    ///         not refuse a bad one. At 0x100: the chain has no P256VERIFY.
+    error IntelCollateral_NoP256(address backend);
 
     /// @notice Under the vendor's root the TCB signing certificate has the vendor's name.
     error IntelCollateral_SignerName(bytes32 seen, bytes32 wanted);
@@ -296,6 +296,10 @@ interface IIntelCollateral {
     /// @notice The part of this contract that reads certificates and revocation lists, which its
     ///         constructor creates.
     function certificateParser() external view returns (ICertificateParser);
+
+    /// @notice What verifies signatures over P-256, chosen and tested at construction: P256VERIFY at
+    ///         0x100, or a `SolidityP256` that the constructor created.
+    function p256() external view returns (address);
 
     /// @notice The tier of everything that rests on this, derived from the root's key.
     /// @return 1 DIRECT if it is Intel's, 4 DEV if not.

@@ -55,7 +55,7 @@ contract DcapVerifier is IDcapVerifier {
             block.chainid == 31_337 || block.chainid == 1337,
             DcapVerifier_DevOnlyOnLocalChain(block.chainid)
         );
-        require(P256.isAvailable(), DcapVerifier_NoP256Precompile());
+        require(P256.isAvailable(P256.PRECOMPILE), DcapVerifier_NoP256Precompile());
         require(
             root_.x != 0 && root_.y != 0 && root_.nameHash != 0 && qe.mrSigner != 0,
             DcapVerifier_ZeroConstant()
@@ -219,7 +219,7 @@ contract DcapVerifier is IDcapVerifier {
         c = X509.parse(certificate);
         require(c.issuer == nameHash, DcapVerifier_IssuerMismatch(c.issuer, nameHash));
         require(
-            P256.verify({digest: c.digest, r: c.r, s: c.s, x: x, y: y}),
+            P256.verify({backend: P256.PRECOMPILE, digest: c.digest, r: c.r, s: c.s, x: x, y: y}),
             DcapVerifier_CertificateSignature(c.id)
         );
         require(
@@ -256,7 +256,12 @@ contract DcapVerifier is IDcapVerifier {
         returns (bool)
     {
         return P256.verify({
-            digest: sha256(message), r: _word(signature, 0), s: _word(signature, 32), x: x, y: y
+            backend: P256.PRECOMPILE,
+            digest: sha256(message),
+            r: _word(signature, 0),
+            s: _word(signature, 32),
+            x: x,
+            y: y
         });
     }
 

@@ -2,12 +2,13 @@
 pragma solidity 0.8.37;
 
 import {IIntelCollateral} from "contracts/interfaces/IIntelCollateral.sol";
+import {P256} from "contracts/libraries/P256.sol";
 import {DcapFixture} from "../DcapFixture.sol";
 import {Deploy} from "../Deploy.sol";
 
 /// @notice What only a chain unlike Anvil shows; all else is in `tests/integration`.
 contract IntelCollateralTest is DcapFixture {
-    address private constant P256_VERIFY = address(0x100);
+    address private constant P256_VERIFY = P256.PRECOMPILE;
     bytes32 private constant NAME = keccak256("a TCB signing certificate's name");
 
     function setUp() external {
@@ -27,6 +28,7 @@ contract IntelCollateralTest is DcapFixture {
             assertEq(nameHash, wordAt(".root.nameHash"), "name");
             assertEq(notAfter, numberAt(".root.notAfter"), "end");
             assertTrue(address(collateral.certificateParser()).code.length > 0, "parser");
+            assertEq(collateral.p256(), P256_VERIFY, "precompile");
         }
     }
 
@@ -52,6 +54,28 @@ contract IntelCollateralTest is DcapFixture {
 
     function test_constructor_RevertWhen_ThePrecompileTakesEverything() external {
         _refuseWithout(abi.encode(1));
+    }
+
+    function test_constructor_MakesABackendOnRequest() external {
+        IIntelCollateral collateral = _deploy(bytesAt(".refusedCa.root"), false);
+        assertTrue(collateral.p256() != P256_VERIFY, "another");
+        assertTrue(P256.isAvailable(collateral.p256()), "and it works");
+    }
+
+    function test_constructor_TakesARootInSolidityAlone() external {
+        bytes memory root = bytesAt(".refusedCa.root");
+        bytes[2] memory answers = [bytes(""), abi.encode(1)];
+        for (uint256 i; i < answers.length; ++i) {
+            vm.mockCall(P256_VERIFY, "", answers[i]);
+            assertTrue(P256.isAvailable(_deploy(root, false).p256()), "without the precompile");
+        }
+    }
+
+    function test_constructor_RevertWhen_InSolidityTheRootIsAltered() external {
+        bytes memory root = bytesAt(".refusedCa.root");
+        root = flipped(root, 8 * root.length - 1);
+        vm.expectPartialRevert(IIntelCollateral.IntelCollateral_Signature.selector);
+        this.deployInSolidity(root);
     }
 
     function test_constructor_RevertWhen_TheRootIsNotOne() external {
@@ -80,6 +104,10 @@ contract IntelCollateralTest is DcapFixture {
         return _deploy(root);
     }
 
+    function deployInSolidity(bytes calldata root) external returns (IIntelCollateral) {
+        return _deploy(root, false);
+    }
+
     function _refuse(bytes memory root, bytes4 selector) private {
         vm.expectPartialRevert(selector);
         this.deploy(root);
@@ -88,11 +116,18 @@ contract IntelCollateralTest is DcapFixture {
     function _refuseWithout(bytes memory answer) private {
         bytes memory root = bytesAt(".refusedCa.root");
         vm.mockCall(P256_VERIFY, "", answer);
-        vm.expectRevert(IIntelCollateral.IntelCollateral_NoP256Precompile.selector);
+        vm.expectRevert(
+            abi.encodeWithSelector(IIntelCollateral.IntelCollateral_NoP256.selector, P256_VERIFY)
+        );
         this.deploy(root);
     }
 
     function _deploy(bytes memory root) private returns (IIntelCollateral) {
-        return IIntelCollateral(Deploy.shipped("IntelCollateral", abi.encode(root, NAME)));
+        return _deploy(root, true);
+    }
+
+    function _deploy(bytes memory root, bool hasPrecompile) private returns (IIntelCollateral) {
+        bytes memory arguments = abi.encode(root, NAME, hasPrecompile);
+        return IIntelCollateral(Deploy.shipped("IntelCollateral", arguments));
     }
 }

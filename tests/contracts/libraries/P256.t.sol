@@ -16,33 +16,37 @@ contract P256Test is Test {
     bytes32 private digest = sha256("test");
 
     function test_verify_AcceptsAGoodSignature() external view {
-        assertTrue(P256.verify(digest, R, S, X, Y), "good");
+        assertTrue(P256.verify(P256.PRECOMPILE, digest, R, S, X, Y), "good");
     }
 
     function test_verify_AcceptsTheMalleatedTwin() external view {
-        assertTrue(P256.verify(digest, R, bytes32(N - uint256(S)), X, Y), "n - s");
+        assertTrue(P256.verify(P256.PRECOMPILE, digest, R, bytes32(N - uint256(S)), X, Y), "n - s");
     }
 
     function test_verify_RefusesNumbersOutsideTheirRange() external view {
         bytes32[4] memory out = [bytes32(0), bytes32(N), bytes32(N + 1), bytes32(type(uint256).max)];
         for (uint256 i; i < 4; ++i) {
-            assertTrue(!P256.verify(digest, out[i], S, X, Y), "r out of range");
-            assertTrue(!P256.verify(digest, R, out[i], X, Y), "s out of range");
+            assertTrue(!P256.verify(P256.PRECOMPILE, digest, out[i], S, X, Y), "r out of range");
+            assertTrue(!P256.verify(P256.PRECOMPILE, digest, R, out[i], X, Y), "s out of range");
         }
     }
 
     function test_verify_RefusesKeysOffTheCurve() external view {
-        assertTrue(!P256.verify(digest, R, S, 0, 0), "infinity");
-        assertTrue(!P256.verify(digest, R, S, X, bytes32(uint256(Y) ^ 1)), "off the curve");
-        assertTrue(!P256.verify(digest, R, S, X, bytes32(P - uint256(Y))), "mirrored");
-        assertTrue(!P256.verify(digest, R, S, bytes32(P), Y), "x = p");
+        assertTrue(!P256.verify(P256.PRECOMPILE, digest, R, S, 0, 0), "infinity");
+        assertTrue(
+            !P256.verify(P256.PRECOMPILE, digest, R, S, X, bytes32(uint256(Y) ^ 1)), "off the curve"
+        );
+        assertTrue(
+            !P256.verify(P256.PRECOMPILE, digest, R, S, X, bytes32(P - uint256(Y))), "mirrored"
+        );
+        assertTrue(!P256.verify(P256.PRECOMPILE, digest, R, S, bytes32(P), Y), "x = p");
     }
 
     /// @dev The precompile answers a failure with no data: nothing of an earlier call may be read.
     function test_verify_RefusesAfterAcceptance() external view {
         for (uint256 i; i < 4; ++i) {
-            assertTrue(P256.verify(digest, R, S, X, Y), "good");
-            assertTrue(!P256.verify(bytes32(i), R, S, X, Y), "another message");
+            assertTrue(P256.verify(P256.PRECOMPILE, digest, R, S, X, Y), "good");
+            assertTrue(!P256.verify(P256.PRECOMPILE, bytes32(i), R, S, X, Y), "another message");
         }
     }
 
@@ -50,20 +54,33 @@ contract P256Test is Test {
         bytes[5] memory answers =
             [bytes(""), abi.encode(0), abi.encode(2), abi.encodePacked(uint8(1)), abi.encode(1, 1)];
         for (uint256 i; i < answers.length; ++i) {
-            vm.mockCall(address(0x100), "", answers[i]);
-            assertTrue(!P256.verify(digest, R, S, X, Y), "only one word of 1");
+            vm.mockCall(P256.PRECOMPILE, "", answers[i]);
+            assertTrue(!P256.verify(P256.PRECOMPILE, digest, R, S, X, Y), "only one word of 1");
         }
     }
 
     function test_isAvailable_TakesThisChain() external view {
-        assertTrue(P256.isAvailable(), "precompile");
+        assertTrue(P256.isAvailable(P256.PRECOMPILE), "precompile");
     }
 
     function test_isAvailable_RefusesAChainWithoutThePrecompile() external {
-        vm.mockCall(address(0x100), "", "");
-        assertTrue(!P256.isAvailable(), "no answer");
-        vm.mockCall(address(0x100), "", abi.encode(1));
-        assertTrue(!P256.isAvailable(), "accepts everything");
+        vm.mockCall(P256.PRECOMPILE, "", "");
+        assertTrue(!P256.isAvailable(P256.PRECOMPILE), "no answer");
+        vm.mockCall(P256.PRECOMPILE, "", abi.encode(1));
+        assertTrue(!P256.isAvailable(P256.PRECOMPILE), "accepts everything");
+    }
+
+    function test_verify_AsksTheBackendThatItIsGiven() external {
+        address other = address(0x1234);
+        assertTrue(!P256.verify(other, digest, R, S, X, Y), "nobody there");
+        vm.mockCall(other, abi.encode(digest, R, S, X, Y), abi.encode(1));
+        assertTrue(P256.verify(other, digest, R, S, X, Y), "asked");
+        assertTrue(!P256.verify(other, digest, S, R, X, Y), "with exactly these words");
+    }
+
+    function test_isAvailable_RefusesABackendThatReverts() external {
+        vm.mockCallRevert(P256.PRECOMPILE, "", abi.encode(1));
+        assertTrue(!P256.isAvailable(P256.PRECOMPILE), "reverts with the right answer");
     }
 
     function testFuzz_verify_RefusesAnyAlteredBit(uint256 any) external view {
@@ -71,7 +88,8 @@ contract P256Test is Test {
         uint256 bit = bound(any, 0, 5 * 256 - 1);
         words[bit / 256] ^= bytes32(2 ** (bit % 256));
         assertTrue(
-            !P256.verify(words[0], words[1], words[2], words[3], words[4]), "altered and accepted"
+            !P256.verify(P256.PRECOMPILE, words[0], words[1], words[2], words[3], words[4]),
+            "altered and accepted"
         );
     }
 
@@ -82,6 +100,6 @@ contract P256Test is Test {
         bytes32 x,
         bytes32 y
     ) external view {
-        assertTrue(!P256.verify(h, r, s, x, y), "arbitrary and accepted");
+        assertTrue(!P256.verify(P256.PRECOMPILE, h, r, s, x, y), "arbitrary and accepted");
     }
 }
