@@ -139,7 +139,7 @@ async def world(options: WorldOptions, sources: TlsSources | None) -> AsyncItera
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="oracle-")))
         socket = folder / "silicon" / "silicon.sock"
         await asyncio.to_thread(socket.parent.mkdir, mode=0o700)
-        vendor = await stack.enter_async_context(silicon(socket))
+        vendor = (await stack.enter_async_context(silicon(socket))).constants
         chain = await stack.enter_async_context(anvil(options.anvil))
         count = options.nodes
         ports = stack.enter_context(reserved_ports(count)) if count > 1 else (0,)

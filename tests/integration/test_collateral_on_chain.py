@@ -20,7 +20,7 @@ from oracle.attestation.codecs.pcs import (
 from oracle.attestation.codecs.tcb_tables import (
     TcbStatus,
 )
-from oracle.devnet.silicon.collateral import (
+from oracle.devnet.silicon.documents import (
     render_numbers,
     render_qe_identity,
     render_tcb_info,

@@ -13,11 +13,8 @@ from oracle.attestation.codecs.dcap import parse_certificate
 from oracle.attestation.codecs.pcs import (
     parse_tcb_info,
 )
-from oracle.devnet.silicon.collateral import (
-    LIFE,
-    make_crl,
-    render_tcb_info,
-)
+from oracle.devnet.silicon.collateral import LIFE
+from oracle.devnet.silicon.documents import make_crl, render_tcb_info
 from oracle.devnet.silicon.vendor import SiliconVendor
 from tests.integration.collateral import (
     AT,

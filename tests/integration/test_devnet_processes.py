@@ -134,7 +134,8 @@ async def test_a_stale_venue_states_an_old_time(tmp_path: Path) -> None:
 
 async def test_silicon_starts_with_fresh_keys(tmp_path: Path) -> None:
     async with silicon(tmp_path / "a.sock") as first, silicon(tmp_path / "b.sock") as second:
-        assert first.root_x != second.root_x
+        assert first.constants.root_x != second.constants.root_x
+        assert first.pcs != second.pcs
         assert (tmp_path / "a.sock").stat().st_mode & 0o777 == 0o600
 
 

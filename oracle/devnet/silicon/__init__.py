@@ -9,13 +9,18 @@ Production verifiers refuse its root, and the contracts refuse to be built with 
 local chain.
 
 - `pki.py` root, platform CA, PCK leaf with the SGX extension, TCB signer.
-- `collateral.py` TCB info, quoting enclaves' identities, revocation lists, evaluation numbers.
+- `documents.py` TCB info, quoting enclaves' identities, revocation lists, evaluation numbers.
+- `collateral.py` the office that publishes them.
 - `quotes.py` quoting enclave, SGX quotes of versions 3 to 5, TDX quotes of versions 4 and 5.
-- `vendor.py` one instance of all that, and what a verifier contract must be built with.
-- `service.py` the instance behind a unix socket; `__main__.py` runs it as a process.
+- `vendor.py` one instance of all that, and what the contracts must be built with.
+- `lifecycle.py` what happens to it over time: publications, revocations, TCB recoveries, updates.
+- `pcs.py` its collateral over HTTP, as the vendor serves it.
+- `service.py` the instance behind a unix socket, `control.py` how its owner lets things happen;
+  `__main__.py` runs it as a process.
 """
 
+from oracle.devnet.silicon.lifecycle import Lifecycle
 from oracle.devnet.silicon.service import serve_silicon
 from oracle.devnet.silicon.vendor import SiliconVendor, VendorConstants, measure_enclave
 
-__all__ = ["SiliconVendor", "VendorConstants", "measure_enclave", "serve_silicon"]
+__all__ = ["Lifecycle", "SiliconVendor", "VendorConstants", "measure_enclave", "serve_silicon"]

@@ -1,21 +1,14 @@
-"""Collateral of the emulated vendor, in the exact formats: TCB info, identities, CRLs, numbers.
+"""The emulated vendor's publishing side: what it signs of one machine, over time.
 
-`CollateralOffice` plays the vendor's part over time: it publishes anew, revokes a machine or a
-certificate of the root, and makes a TCB recovery, after which the machine's level is out of date
-until the machine is updated.
+`CollateralOffice` publishes anew, revokes a machine or a certificate of the root, and makes TCB
+recoveries, after each of which the machine is out of date until it is updated.
 
-Reference: Intel PCS API v4; Intel SGX PCK Certificate and CRL Profile Specification, section 1.4.
+Reference: Intel PCS API v4.
 """
 
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
-
-from cryptography import x509
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding
 
 from enclave.domain.evidence import TeeKind
 from oracle.attestation.codecs.pcs import SignedText
@@ -29,7 +22,13 @@ from oracle.attestation.codecs.tcb_tables import (
     TcbStatus,
     TdxModule,
 )
-from oracle.devnet.silicon.pki import Authority, Chain, Platform, pem_chain
+from oracle.devnet.silicon.documents import (
+    make_crl,
+    render_numbers,
+    render_qe_identity,
+    render_tcb_info,
+)
+from oracle.devnet.silicon.pki import Chain, Platform, pem_chain
 from oracle.devnet.silicon.quotes import (
     QE_MRSIGNER,
     QE_PRODUCT,
@@ -43,23 +42,13 @@ LIFE = timedelta(days=30)
 ROOT_CRL_LIFE = timedelta(days=379)
 FIRST_NUMBER = 17
 _RECOVERED_ADVISORY = "INTEL-SA-99999"
-#: As Intel writes them.
-STATUS_NAMES = {
-    TcbStatus.UP_TO_DATE: "UpToDate",
-    TcbStatus.SW_HARDENING_NEEDED: "SWHardeningNeeded",
-    TcbStatus.CONFIGURATION_NEEDED: "ConfigurationNeeded",
-    TcbStatus.CONFIGURATION_AND_SW_HARDENING_NEEDED: "ConfigurationAndSWHardeningNeeded",
-    TcbStatus.OUT_OF_DATE: "OutOfDate",
-    TcbStatus.OUT_OF_DATE_CONFIGURATION_NEEDED: "OutOfDateConfigurationNeeded",
-    TcbStatus.REVOKED: "Revoked",
-}
-_QE_NAMES = {TeeKind.SGX: "QE", TeeKind.TDX: "TD_QE"}
 _REPLY_NAMES = ("tcbInfo", "enclaveIdentity", "tcbEvaluationDataNumbers")
+_TEES = (TeeKind.SGX, TeeKind.TDX)
 
 
 @dataclass(frozen=True, slots=True)
 class PublishedCollateral:
-    """What the vendor serves at a moment.
+    """What the vendor serves at a moment, under one TCB evaluation data number.
 
     Attributes:
         root_crl: DER.
@@ -91,7 +80,7 @@ class CollateralOffice:
     Args:
         chain: Its certificates.
         platform: The machine; its present TCB is up to date at first.
-        now: When the first TCB evaluation data number became public.
+        now: When the first TCB evaluation data number became public, less a day.
     """
 
     def __init__(self, chain: Chain, platform: Platform, *, now: datetime) -> None:
@@ -99,7 +88,8 @@ class CollateralOffice:
         self._platform = platform
         recovered_at = _midnight(now) - 86_400
         self._numbers = [EvaluationNumber(FIRST_NUMBER, recovered_at, recovered_at)]
-        self._required = platform.components
+        #: Components that a machine must have to be up to date; by number, as `_numbers`.
+        self._required = [platform.components]
         self._revoked_pcks: list[int] = []
         self._revoked_by_root: list[int] = []
 
@@ -107,6 +97,20 @@ class CollateralOffice:
     def number(self) -> int:
         """The newest TCB evaluation data number."""
         return self._numbers[0].number
+
+    @property
+    def numbers(self) -> tuple[EvaluationNumber, ...]:
+        """Every number that there is, the newest first."""
+        return tuple(self._numbers)
+
+    @property
+    def required(self) -> bytes:
+        """Components under the newest number, 16 bytes."""
+        return self._required[0]
+
+    def certify(self, chain: Chain) -> None:
+        """The machine has other certificates from now on."""
+        self._chain = chain
 
     def revoke_pck(self, *serials: int) -> None:
         """Put PCK certificates on the platform CA's next list; without serials, the machine's."""
@@ -118,35 +122,43 @@ class CollateralOffice:
         self._revoked_by_root.append(serial)
 
     def recover_tcb(self, *, now: datetime) -> None:
-        """A vulnerability becomes public: a new number, under which the machine is out of date."""
+        """A vulnerability becomes public: a new number, under which the machine is out of date.
+
+        Raises:
+            ValueError: The machine's version numbers have no room for more.
+        """
+        first, rest = self.required[0], self.required[1:]
+        if first == 0xFF:
+            raise ValueError("component 0 is 255 already")
         at = int(now.timestamp())
         self._numbers.insert(0, EvaluationNumber(self.number + 1, at, _midnight(now)))
-        self._required = bytes((self._required[0] + 1,)) + self._required[1:]
+        self._required.insert(0, bytes((first + 1,)) + rest)
 
-    def publish(self, *, now: datetime, number: int | None = None) -> PublishedCollateral:
+    def publish(
+        self, *, now: datetime, number: int | None = None, life: timedelta = LIFE
+    ) -> PublishedCollateral:
         """Everything, issued now.
 
         Args:
             now: Issue date of all documents.
             number: TCB evaluation data number of TCB info and identities; the newest by default.
+            life: Of everything but the root's CRL.
         """
-        tees = (TeeKind.SGX, TeeKind.TDX)
         chosen = self.number if number is None else number
-        crls = (
-            make_crl(self._chain.root, self._revoked_by_root, now=now, life=ROOT_CRL_LIFE),
-            make_crl(self._chain.platform_ca, self._revoked_pcks, now=now, life=LIFE),
-        )
+        signed = {
+            tee: (
+                self.sign(render_tcb_info(self.tcb_info(tee, now, chosen, life=life))),
+                self.sign(render_qe_identity(_qe_identity(tee, now, chosen, life))),
+                self.sign(render_numbers(self.evaluation_numbers(tee, now, life=life))),
+            )
+            for tee in _TEES
+        }
         return PublishedCollateral(
-            *crls,
-            tcb_info={
-                tee: self.sign(render_tcb_info(self.tcb_info(tee, now, chosen))) for tee in tees
-            },
-            qe_identity={
-                tee: self.sign(render_qe_identity(_qe_identity(tee, now, chosen))) for tee in tees
-            },
-            numbers={
-                tee: self.sign(render_numbers(self.evaluation_numbers(tee, now))) for tee in tees
-            },
+            root_crl=make_crl(self._chain.root, self._revoked_by_root, now=now, life=ROOT_CRL_LIFE),
+            pck_crl=make_crl(self._chain.platform_ca, self._revoked_pcks, now=now, life=life),
+            tcb_info={tee: info for tee, (info, _, _) in signed.items()},
+            qe_identity={tee: identity for tee, (_, identity, _) in signed.items()},
+            numbers={tee: numbers for tee, (_, _, numbers) in signed.items()},
         )
 
     def quote_collateral(self, tee: TeeKind, published: PublishedCollateral) -> dict[str, str]:
@@ -170,146 +182,38 @@ class CollateralOffice:
         """Any text, signed as collateral."""
         return SignedText(text, raw_signature(self._chain.tcb_signer.key, text))
 
-    def tcb_info(self, tee: TeeKind, now: datetime, number: int) -> TcbInfo:
-        """The machine's TCB info under a number."""
-        issued_at = int(now.timestamp())
+    def tcb_info(
+        self, tee: TeeKind, now: datetime, number: int, *, life: timedelta = LIFE
+    ) -> TcbInfo:
+        """The machine's TCB info under a number: what it demands, then each level before it."""
+        grade = SvnLevel(self._platform.pcesvn, TcbStatus.UP_TO_DATE, _midnight(now), ())
+        late = replace(grade, status=TcbStatus.OUT_OF_DATE, advisories=(_RECOVERED_ADVISORY,))
         tdx = TEE_TCB_SVN if tee is TeeKind.TDX else bytes(16)
-        level = SvnLevel(self._platform.pcesvn, TcbStatus.UP_TO_DATE, _midnight(now), ())
-        first = PlatformLevel(self._platform.components, tdx, level)
-        levels: tuple[PlatformLevel, ...] = (first,)
-        if number > FIRST_NUMBER:
-            late = replace(level, status=TcbStatus.OUT_OF_DATE, advisories=(_RECOVERED_ADVISORY,))
-            levels = (replace(first, sgx=self._required), replace(first, grade=late))
+        newest, *older = self._required[self.number - number :]
+        levels = [PlatformLevel(newest, tdx, grade)]
+        levels += [PlatformLevel(components, tdx, late) for components in older]
+        issued_at = int(now.timestamp())
         return TcbInfo(
             tee=tee,
             fmspc=self._platform.fmspc,
             pce_id=self._platform.pceid,
             number=number,
             issued_at=issued_at,
-            next_update=issued_at + int(LIFE.total_seconds()),
-            modules=_modules(level) if tee is TeeKind.TDX else (),
-            levels=levels,
+            next_update=issued_at + int(life.total_seconds()),
+            modules=_modules(grade) if tee is TeeKind.TDX else (),
+            levels=tuple(levels),
         )
 
-    def evaluation_numbers(self, tee: TeeKind, now: datetime) -> EvaluationNumbers:
+    def evaluation_numbers(
+        self, tee: TeeKind, now: datetime, *, life: timedelta = LIFE
+    ) -> EvaluationNumbers:
         """Every number that there is, the newest first."""
         issued_at = int(now.timestamp())
-        end = issued_at + int(LIFE.total_seconds())
-        return EvaluationNumbers(tee, issued_at, end, tuple(self._numbers))
+        end = issued_at + int(life.total_seconds())
+        return EvaluationNumbers(tee, issued_at, end, self.numbers)
 
 
-def make_crl(
-    issuer: Authority,
-    serials: Iterable[int],
-    *,
-    now: datetime,
-    life: timedelta,
-    number: int = 1,
-) -> bytes:
-    """A revocation list in DER, with the vendor's extensions; its number never grows there.
-
-    Args:
-        issuer: Who signs it.
-        serials: Of the revoked certificates, all for a compromised key.
-        now: `thisUpdate`, cut to seconds.
-        life: From there to `nextUpdate`.
-        number: CRL number.
-    """
-    at = now.astimezone(UTC).replace(microsecond=0)
-    authority = x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.key.public_key())
-    builder = (
-        x509.CertificateRevocationListBuilder()
-        .issuer_name(issuer.certificate.subject)
-        .last_update(at)
-        .next_update(at + life)
-        .add_extension(x509.CRLNumber(number), critical=False)
-        .add_extension(authority, critical=False)
-    )
-    for serial in serials:
-        builder = builder.add_revoked_certificate(
-            x509.RevokedCertificateBuilder()
-            .serial_number(serial)
-            .revocation_date(at)
-            .add_extension(x509.CRLReason(x509.ReasonFlags.key_compromise), critical=False)
-            .build()
-        )
-    return builder.sign(issuer.key, SHA256()).public_bytes(Encoding.DER)
-
-
-def render_tcb_info(info: TcbInfo) -> bytes:
-    """The text of a TCB info, version 3."""
-    modules: dict[str, Any] = {}
-    if info.modules:
-        *identities, last = info.modules
-        modules["tdxModule"] = _module_fields(last)
-        modules["tdxModuleIdentities"] = [
-            {"id": f"TDX_{module.id:02X}"}
-            | _module_fields(module)
-            | {"tcbLevels": [_svn_level(level) for level in module.levels]}
-            for module in identities
-        ]
-    return _text(
-        {
-            "id": info.tee.name,
-            "version": 3,
-            **_dates(info.issued_at, info.next_update),
-            "fmspc": info.fmspc.hex().upper(),
-            "pceId": info.pce_id.hex().upper(),
-            "tcbType": 0,
-            "tcbEvaluationDataNumber": info.number,
-            **modules,
-            "tcbLevels": [_platform_level(level, info.tee) for level in info.levels],
-        }
-    )
-
-
-def render_qe_identity(qe: QeIdentity) -> bytes:
-    """The text of a quoting enclave's identity, version 2."""
-    sizes = {
-        "miscselect": 4,
-        "miscselectMask": 4,
-        "attributes": 16,
-        "attributesMask": 16,
-        "mrsigner": 32,
-    }
-    fields: dict[str, Any] = {}
-    at = 0
-    for name, size in sizes.items():
-        fields[name] = qe.identity[at : at + size].hex().upper()
-        at += size
-    return _text(
-        {
-            "id": _QE_NAMES[qe.tee],
-            "version": 2,
-            **_dates(qe.issued_at, qe.next_update),
-            "tcbEvaluationDataNumber": qe.number,
-            **fields,
-            "isvprodid": int.from_bytes(qe.identity[at:], "big"),
-            "tcbLevels": [_svn_level(level) for level in qe.levels],
-        }
-    )
-
-
-def render_numbers(numbers: EvaluationNumbers) -> bytes:
-    """The text of TCB evaluation data numbers, version 1."""
-    return _text(
-        {
-            "id": numbers.tee.name,
-            "version": 1,
-            **_dates(numbers.issued_at, numbers.next_update),
-            "tcbEvalNumbers": [
-                {
-                    "tcbEvaluationDataNumber": entry.number,
-                    "tcbRecoveryEventDate": _date(entry.recovery_at),
-                    "tcbDate": _date(entry.tcb_date),
-                }
-                for entry in numbers.numbers
-            ],
-        }
-    )
-
-
-def _qe_identity(tee: TeeKind, now: datetime, number: int) -> QeIdentity:
+def _qe_identity(tee: TeeKind, now: datetime, number: int, life: timedelta) -> QeIdentity:
     issued_at = int(now.timestamp())
     identity = (
         bytes(4)
@@ -321,7 +225,7 @@ def _qe_identity(tee: TeeKind, now: datetime, number: int) -> QeIdentity:
     )
     level = SvnLevel(QE_SVN, TcbStatus.UP_TO_DATE, _midnight(now), ())
     old = SvnLevel(QE_SVN - 2, TcbStatus.OUT_OF_DATE, _midnight(now), (_RECOVERED_ADVISORY,))
-    end = issued_at + int(LIFE.total_seconds())
+    end = issued_at + int(life.total_seconds())
     return QeIdentity(tee, number, issued_at, end, identity, (level, old))
 
 
@@ -338,47 +242,5 @@ def _modules(level: SvnLevel) -> tuple[TdxModule, ...]:
     )
 
 
-def _module_fields(module: TdxModule) -> dict[str, str]:
-    return {
-        "mrsigner": module.mrsigner.hex().upper(),
-        "attributes": module.attributes.hex().upper(),
-        "attributesMask": module.mask.hex().upper(),
-    }
-
-
-def _platform_level(level: PlatformLevel, tee: TeeKind) -> dict[str, Any]:
-    tcb: dict[str, Any] = {
-        "sgxtcbcomponents": [{"svn": version} for version in level.sgx],
-        "pcesvn": level.grade.svn,
-    }
-    if tee is TeeKind.TDX:
-        tcb["tdxtcbcomponents"] = [{"svn": version} for version in level.tdx]
-    return {"tcb": tcb} | _grade(level.grade)
-
-
-def _svn_level(level: SvnLevel) -> dict[str, Any]:
-    return {"tcb": {"isvsvn": level.svn}} | _grade(level)
-
-
-def _grade(level: SvnLevel) -> dict[str, Any]:
-    fields: dict[str, Any] = {
-        "tcbDate": _date(level.date),
-        "tcbStatus": STATUS_NAMES[level.status],
-    }
-    return fields | ({"advisoryIDs": list(level.advisories)} if level.advisories else {})
-
-
-def _dates(issued_at: int, next_update: int) -> dict[str, str]:
-    return {"issueDate": _date(issued_at), "nextUpdate": _date(next_update)}
-
-
-def _date(at: int) -> str:
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 def _midnight(now: datetime) -> int:
     return int(now.astimezone(UTC).replace(hour=0, minute=0, second=0).timestamp())
-
-
-def _text(document: dict[str, Any]) -> bytes:
-    return json.dumps(document, separators=(",", ":")).encode()

@@ -132,26 +132,40 @@ def make_chain(platform: Platform, *, now: datetime) -> Chain:
         now: Certificates begin one day before it: a blockchain's clock may be behind.
     """
     begin = now.astimezone(UTC).replace(microsecond=0) - timedelta(days=1)
-    root_key, ca_key, pck_key, tcb_key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(4))
-    names = (ROOT_NAME, PLATFORM_CA_NAME, PCK_NAME, TCB_SIGNER_NAME)
-    root_name, ca_name, pck_name, tcb_name = map(_name, names)
+    root_key, ca_key, tcb_key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(3))
+    names = (ROOT_NAME, PLATFORM_CA_NAME, TCB_SIGNER_NAME)
+    root_name, ca_name, tcb_name = map(_name, names)
     root = _builder(root_name, root_name, root_key, begin, ROOT_LIFE)
     root = _extend_ca(root, root_key, root_key, _ROOT_CRL_URL, path_length=1)
     ca = _builder(ca_name, root_name, ca_key, begin, CA_LIFE)
     ca = _extend_ca(ca, ca_key, root_key, _ROOT_CRL_URL, path_length=0)
-    pck = _builder(pck_name, ca_name, pck_key, begin, PCK_LIFE)
-    pck = _extend_leaf(pck, pck_key, ca_key, _CRL_URL).add_extension(
+    tcb = _builder(tcb_name, root_name, tcb_key, begin, PCK_LIFE)
+    tcb = _extend_leaf(tcb, tcb_key, root_key, _ROOT_CRL_URL)
+    platform_ca = Authority(ca.sign(root_key, SHA256()), ca_key)
+    return Chain(
+        root=Authority(root.sign(root_key, SHA256()), root_key),
+        platform_ca=platform_ca,
+        pck=make_pck(platform, platform_ca, now=now),
+        tcb_signer=Authority(tcb.sign(root_key, SHA256()), tcb_key),
+    )
+
+
+def make_pck(platform: Platform, issuer: Authority, *, now: datetime) -> Authority:
+    """A PCK key and certificate for a machine; each TCB level of a machine has its own.
+
+    Args:
+        platform: The machine that it names.
+        issuer: The platform CA.
+        now: It begins one day before.
+    """
+    begin = now.astimezone(UTC).replace(microsecond=0) - timedelta(days=1)
+    key = ec.generate_private_key(ec.SECP256R1())
+    builder = _builder(_name(PCK_NAME), issuer.certificate.subject, key, begin, PCK_LIFE)
+    builder = _extend_leaf(builder, key, issuer.key, _CRL_URL).add_extension(
         x509.UnrecognizedExtension(x509.ObjectIdentifier(SGX_EXTENSION), sgx_extension(platform)),
         critical=False,
     )
-    tcb = _builder(tcb_name, root_name, tcb_key, begin, PCK_LIFE)
-    tcb = _extend_leaf(tcb, tcb_key, root_key, _ROOT_CRL_URL)
-    return Chain(
-        root=Authority(root.sign(root_key, SHA256()), root_key),
-        platform_ca=Authority(ca.sign(root_key, SHA256()), ca_key),
-        pck=Authority(pck.sign(ca_key, SHA256()), pck_key),
-        tcb_signer=Authority(tcb.sign(root_key, SHA256()), tcb_key),
-    )
+    return Authority(builder.sign(issuer.key, SHA256()), key)
 
 
 def sgx_extension(platform: Platform) -> bytes:

@@ -44,6 +44,9 @@ TD_ATTRIBUTES = bytes.fromhex("0000001000000000")
 TD_XFAM = bytes.fromhex("e702060000000000")
 MRSEAM = hashlib.sha384(b"emulated TDX module").digest()
 TEE_TCB_SVN = bytes.fromhex("05000600000000000000000000000000")
+#: TDX module 1, before and after its update under a running trust domain.
+LAUNCH_TEE_TCB_SVN = bytes.fromhex("02010600000000000000000000000000")
+UPDATED_TEE_TCB_SVN = bytes.fromhex("05010600000000000000000000000000")
 
 _ECDSA_P256 = 2
 _CERT_PEM_CHAIN = 5
@@ -95,6 +98,23 @@ class QuoteForm(Enum):
         if self.body_type is None:
             return head
         return head + struct.pack("<HI", self.body_type, self.body_size)
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleVersions:
+    """TEE_TCB_SVN, 16 bytes each: of the TDX module that a TD began with, and of the present one.
+
+    A TD 1.0 report shows the first alone.
+    """
+
+    launch: bytes
+    present: bytes
+
+
+#: The module is the one that the TD began with.
+SAME_MODULE = ModuleVersions(TEE_TCB_SVN, TEE_TCB_SVN)
+#: The module was updated, and the TD should begin anew to be as good as it.
+UPDATED_MODULE = ModuleVersions(LAUNCH_TEE_TCB_SVN, UPDATED_TEE_TCB_SVN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,11 +174,13 @@ def sgx_report_body(
     return _sized(body, SGX_BODY_SIZE)
 
 
-def td_report_body(*, td_attributes: bytes, mrtd: bytes, report_data: bytes) -> bytes:
+def td_report_body(
+    *, tee_tcb_svn: bytes = TEE_TCB_SVN, td_attributes: bytes, mrtd: bytes, report_data: bytes
+) -> bytes:
     """A TD 1.0 report body, 584 bytes, with zero run-time registers."""
     body = b"".join(
         (
-            TEE_TCB_SVN,
+            tee_tcb_svn,
             MRSEAM,
             bytes(48 + 8),  # MRSIGNERSEAM, SEAMATTRIBUTES: zero for the vendor's module
             td_attributes,
@@ -172,13 +194,20 @@ def td_report_body(*, td_attributes: bytes, mrtd: bytes, report_data: bytes) -> 
     return _sized(body, TDX_BODY_SIZE)
 
 
-def td15_report_body(td10: bytes) -> bytes:
-    """A TD 1.5 report body, 648 bytes: no service TD, and the module is the one it began with."""
-    tee_tcb_svn_2, mr_service_td = TEE_TCB_SVN, bytes(48)
+def td15_report_body(td10: bytes, *, tee_tcb_svn_2: bytes = TEE_TCB_SVN) -> bytes:
+    """A TD 1.5 report body, 648 bytes, with no service TD."""
+    mr_service_td = bytes(48)
     return _sized(td10 + tee_tcb_svn_2 + mr_service_td, TD15_BODY_SIZE)
 
 
-def enclave_body(form: QuoteForm, *, cpu_svn: bytes, measurement: bytes, data: bytes) -> bytes:
+def enclave_body(
+    form: QuoteForm,
+    *,
+    cpu_svn: bytes,
+    measurement: bytes,
+    data: bytes,
+    module: ModuleVersions = SAME_MODULE,
+) -> bytes:
     """The report body of an emulated enclave or trust domain.
 
     Args:
@@ -186,6 +215,7 @@ def enclave_body(form: QuoteForm, *, cpu_svn: bytes, measurement: bytes, data: b
         cpu_svn: 16 bytes; SGX alone has it.
         measurement: 48 bytes; MRENCLAVE is the first 32, MRTD all.
         data: Report data, 64 bytes.
+        module: TDX alone has it.
     """
     if form.tee is TeeKind.SGX:
         return sgx_report_body(
@@ -197,8 +227,14 @@ def enclave_body(form: QuoteForm, *, cpu_svn: bytes, measurement: bytes, data: b
             svn=0,
             report_data=data,
         )
-    body = td_report_body(td_attributes=TD_ATTRIBUTES, mrtd=measurement, report_data=data)
-    return td15_report_body(body) if form.body_size == TD15_BODY_SIZE else body
+    body = td_report_body(
+        tee_tcb_svn=module.launch,
+        td_attributes=TD_ATTRIBUTES,
+        mrtd=measurement,
+        report_data=data,
+    )
+    is_td15 = form.body_size == TD15_BODY_SIZE
+    return td15_report_body(body, tee_tcb_svn_2=module.present) if is_td15 else body
 
 
 def make_attestation_key(
@@ -243,13 +279,21 @@ class QuotingEnclave:
             for tee in _TEE_TYPE
         }
 
-    def quote(self, form: QuoteForm, *, measurement: bytes, report_data: bytes) -> bytes:
+    def quote(
+        self,
+        form: QuoteForm,
+        *,
+        measurement: bytes,
+        report_data: bytes,
+        module: ModuleVersions = SAME_MODULE,
+    ) -> bytes:
         """A quote over an emulated enclave.
 
         Args:
             form: Form of the quote.
             measurement: 48 bytes; MRENCLAVE is the first 32, MRTD all.
             report_data: 64 bytes.
+            module: TDX alone has it.
 
         Returns:
             The whole quote with the PEM chain, about 4.5 KB.
@@ -260,7 +304,9 @@ class QuotingEnclave:
         _sized(measurement, MEASUREMENT_SIZE)
         _sized(report_data, REPORT_DATA_SIZE)
         cpu_svn = self._platform.components
-        body = enclave_body(form, cpu_svn=cpu_svn, measurement=measurement, data=report_data)
+        body = enclave_body(
+            form, cpu_svn=cpu_svn, measurement=measurement, data=report_data, module=module
+        )
         return self.sign(form, body)
 
     def sign(self, form: QuoteForm, body: bytes) -> bytes:

@@ -1,8 +1,9 @@
-"""The emulated vendor behind a unix socket.
+"""The emulated vendor behind a unix socket: quotes for enclaves, and control of what happens.
 
 Frames as in `enclave.domain.wire`: a 4-byte big-endian length and one deterministic CBOR map.
 Request `{"tee": "sgx" | "tdx", "measurement": 48 bytes, "report_data": 64 bytes}`; answer
-`{"quote": bytes}` or `{"error": text}`. Whatever is not such a frame closes the connection.
+`{"quote": bytes}` or `{"error": text}`. A request with the key `control` lets something happen to
+the vendor; see `control.py`. Whatever is not such a frame closes the connection.
 """
 
 import asyncio
@@ -14,6 +15,8 @@ from typing import Any
 from enclave.domain.errors import ProtocolError
 from enclave.domain.evidence import TeeKind
 from enclave.domain.wire import LENGTH_BYTES, decode_body, encode_frame, frame_length
+from oracle.devnet.silicon.control import obey
+from oracle.devnet.silicon.lifecycle import Lifecycle
 from oracle.devnet.silicon.vendor import SiliconVendor
 
 MAX_CONNECTIONS = 16
@@ -23,19 +26,19 @@ _TEES = {"sgx": TeeKind.SGX, "tdx": TeeKind.TDX}
 
 
 async def serve_silicon(
-    vendor: SiliconVendor, path: Path, *, listening: asyncio.Event | None = None
+    lifecycle: Lifecycle, path: Path, *, listening: asyncio.Event | None = None
 ) -> None:
     """Serve quotes until cancelled; the socket is for its owner only and goes with the service.
 
     Args:
-        vendor: Who signs.
+        lifecycle: The vendor that signs, and what happens to it.
         path: Where the socket is made; its folder exists, and nothing is at the path.
         listening: Set when the socket accepts connections.
 
     Raises:
         OSError: The socket cannot be made.
     """
-    service = _Service(vendor)
+    service = _Service(lifecycle)
     async with asyncio.TaskGroup() as connections:
 
         def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -48,8 +51,17 @@ async def serve_silicon(
             await asyncio.get_running_loop().create_future()
 
 
-def reply_to(vendor: SiliconVendor, request: Mapping[str, Any]) -> dict[str, Any]:
+def reply_to(lifecycle: Lifecycle, request: Mapping[str, Any]) -> dict[str, Any]:
     """Answer one request; a refusal is an answer too."""
+    if "control" not in request:
+        return _quoted(lifecycle.vendor, request)
+    try:
+        return obey(lifecycle, request)
+    except ValueError as error:
+        return {"error": str(error)}
+
+
+def _quoted(vendor: SiliconVendor, request: Mapping[str, Any]) -> dict[str, Any]:
     if request.keys() != {"tee", "measurement", "report_data"}:
         return {
             "error": f"request has keys {sorted(request)}, wanted measurement, report_data, tee"
@@ -79,8 +91,8 @@ def _own_socket(path: Path) -> Iterator[None]:
 class _Service:
     """Counts its connections, so that no more than `MAX_CONNECTIONS` live at once."""
 
-    def __init__(self, vendor: SiliconVendor) -> None:
-        self._vendor = vendor
+    def __init__(self, lifecycle: Lifecycle) -> None:
+        self._lifecycle = lifecycle
         self._open = 0
 
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -103,5 +115,5 @@ class _Service:
                 if length > MAX_REQUEST:
                     raise ProtocolError(f"request of {length} bytes, wanted at most {MAX_REQUEST}")
                 request = decode_body(await reader.readexactly(length))
-                writer.write(encode_frame(reply_to(self._vendor, request)))
+                writer.write(encode_frame(reply_to(self._lifecycle, request)))
                 await writer.drain()

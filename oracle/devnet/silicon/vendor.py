@@ -2,17 +2,19 @@
 
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 from enclave.domain.evidence import TeeKind, emulated_measurement, image_id
 from oracle.devnet.silicon.collateral import CollateralOffice
-from oracle.devnet.silicon.pki import Chain, Platform, make_chain, make_platform
+from oracle.devnet.silicon.pki import Chain, Platform, make_chain, make_pck, make_platform
 from oracle.devnet.silicon.quotes import (
     MEASUREMENT_SIZE,
     QE_MRSIGNER,
     QE_PRODUCT,
+    SAME_MODULE,
+    UPDATED_MODULE,
     QuoteForm,
     QuotingEnclave,
     enclave_body,
@@ -21,9 +23,11 @@ from oracle.devnet.silicon.quotes import (
 
 @dataclass(frozen=True, slots=True)
 class VendorConstants:
-    """What `DcapVerifier` is built with.
+    """What `IntelCollateral` and `DcapVerifier` are built with.
 
     Attributes:
+        root_certificate: DER.
+        signer_name: keccak256 of the TCB signing certificate's subject in DER, 32 bytes.
         root_x: First coordinate of the root's key.
         root_y: Second coordinate.
         root_name_hash: keccak256 of the root's subject in DER, 32 bytes.
@@ -33,6 +37,8 @@ class VendorConstants:
         tdx_qe_product: Product id of the TDX quoting enclave.
     """
 
+    root_certificate: bytes
+    signer_name: bytes
     root_x: int
     root_y: int
     root_name_hash: bytes
@@ -56,15 +62,20 @@ class SiliconVendor:
     Args:
         now: Beginning of the certificates, less a day.
         token_bytes: Source of the machine's identifiers; keys come from the cryptography library.
+
+    The machine's forms of quotes are the oldest of each TEE until another one is chosen.
     """
 
     def __init__(
         self, *, now: datetime, token_bytes: Callable[[int], bytes] = secrets.token_bytes
     ) -> None:
+        self._token_bytes = token_bytes
         self._platform = make_platform(token_bytes)
         self._chain = make_chain(self._platform, now=now)
         self._quoting_enclave = QuotingEnclave(self._platform, self._chain, token_bytes)
         self._collateral = CollateralOffice(self._chain, self._platform, now=now)
+        self._forms: dict[TeeKind, QuoteForm] = {}
+        self._module = SAME_MODULE
 
     @property
     def chain(self) -> Chain:
@@ -86,6 +97,8 @@ class SiliconVendor:
         """What a verifier of this vendor must know."""
         x, y = self._chain.root.coordinates
         return VendorConstants(
+            root_certificate=self._chain.root.der,
+            signer_name=self._chain.tcb_signer.name_hash,
             root_x=x,
             root_y=y,
             root_name_hash=self._chain.root.name_hash,
@@ -95,10 +108,34 @@ class SiliconVendor:
             tdx_qe_product=QE_PRODUCT[TeeKind.TDX],
         )
 
+    def choose_form(self, form: QuoteForm) -> None:
+        """Quotes of this form's TEE have this form from now on."""
+        self._forms[form.tee] = form
+
+    def update_machine(self, *, now: datetime) -> None:
+        """Bring the machine up to date: it gets what the newest number demands.
+
+        As on a real one, other versions mean another PCK key and certificate; its quoting enclaves
+        make new attestation keys.
+
+        Args:
+            now: Beginning of the certificate, less a day.
+        """
+        self._platform = replace(self._platform, components=self._collateral.required)
+        pck = make_pck(self._platform, self._chain.platform_ca, now=now)
+        self._chain = replace(self._chain, pck=pck)
+        self._collateral.certify(self._chain)
+        self._quoting_enclave = QuotingEnclave(self._platform, self._chain, self._token_bytes)
+
+    def update_module(self) -> None:
+        """The TDX module is updated under running TDs: those should begin anew."""
+        self._module = UPDATED_MODULE
+
     def quote(self, tee: TeeKind | QuoteForm, *, measurement: bytes, report_data: bytes) -> bytes:
-        """A whole quote; see `QuotingEnclave.quote`. Of a TEE it is the oldest form."""
+        """A whole quote; see `QuotingEnclave.quote`. Of a TEE it is the chosen form."""
+        form = tee if isinstance(tee, QuoteForm) else self._forms.get(tee, _form(tee))
         return self._quoting_enclave.quote(
-            _form(tee), measurement=measurement, report_data=report_data
+            form, measurement=measurement, report_data=report_data, module=self._module
         )
 
     def sign_body(self, tee: TeeKind | QuoteForm, body: bytes) -> bytes:

@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from enclave.domain.errors import MalformedEvidence
 from enclave.domain.report import keccak256
 from oracle.attestation.codecs.crl import MAX_CRL, parse_crl
-from oracle.devnet.silicon.collateral import make_crl
+from oracle.devnet.silicon.documents import make_crl
 from oracle.devnet.silicon.pki import Authority
 from oracle.devnet.silicon.vendor import SiliconVendor
 

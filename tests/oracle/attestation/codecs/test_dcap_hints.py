@@ -24,7 +24,7 @@ from oracle.attestation.codecs.pcs import (
 )
 from oracle.attestation.codecs.tcb_proofs import level_proof, module_proof
 from oracle.attestation.codecs.tcb_tables import QeIdentity, TcbInfo, TcbStatus
-from oracle.devnet.silicon.collateral import STATUS_NAMES, render_qe_identity, render_tcb_info
+from oracle.devnet.silicon.documents import STATUS_NAMES, render_qe_identity, render_tcb_info
 from oracle.devnet.silicon.quotes import (
     QE_SVN,
     TD_ATTRIBUTES,

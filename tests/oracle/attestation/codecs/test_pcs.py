@@ -10,7 +10,7 @@ from enclave.domain.errors import MalformedEvidence
 from enclave.domain.evidence import TeeKind
 from enclave.domain.report import keccak256
 from oracle.attestation.codecs import pcs, tcb_tables
-from oracle.devnet.silicon import collateral
+from oracle.devnet.silicon import documents
 from oracle.devnet.silicon.vendor import SiliconVendor
 
 NOW = datetime(2031, 6, 1, 12, tzinfo=UTC)
@@ -38,7 +38,7 @@ def info(vendor: SiliconVendor) -> tcb_tables.TcbInfo:
 
 @pytest.fixture(scope="module")
 def document(info: tcb_tables.TcbInfo) -> bytes:
-    return collateral.render_tcb_info(info)
+    return documents.render_tcb_info(info)
 
 
 def _edited(text: bytes, edit: Edit) -> bytes:
@@ -56,7 +56,7 @@ def test_documents_are_read_as_they_were_written(vendor: SiliconVendor, tee: Tee
     assert pcs.parse_evaluation_numbers(published.numbers[tee].text) == numbers
     identity = pcs.parse_qe_identity(published.qe_identity[tee].text)
     assert (identity.tee, identity.number, identity.issued_at) == (tee, 17, AT)
-    assert collateral.render_qe_identity(identity) == published.qe_identity[tee].text
+    assert documents.render_qe_identity(identity) == published.qe_identity[tee].text
 
 
 def test_advisories_and_modules_are_kept(info: tcb_tables.TcbInfo, document: bytes) -> None:

@@ -8,8 +8,12 @@ import pytest
 
 from enclave.domain.evidence import TeeKind
 from oracle.attestation.codecs.crl import parse_crl
-from oracle.attestation.codecs.pcs import parse_evaluation_numbers, parse_tcb_info
-from oracle.devnet.silicon.collateral import FIRST_NUMBER, LIFE
+from oracle.attestation.codecs.pcs import (
+    parse_evaluation_numbers,
+    parse_qe_identity,
+    parse_tcb_info,
+)
+from oracle.devnet.silicon.collateral import FIRST_NUMBER, LIFE, ROOT_CRL_LIFE
 from oracle.devnet.silicon.quotes import QuoteForm
 from oracle.devnet.silicon.vendor import SiliconVendor
 
@@ -59,6 +63,52 @@ def test_a_recovery_puts_the_machine_out_of_date(vendor: SiliconVendor, tee: Tee
 
 
 @pytest.mark.parametrize("tee", TEES)
+def test_each_number_demands_its_own_and_an_update_meets_the_newest(
+    vendor: SiliconVendor, tee: TeeKind
+) -> None:
+    vendor.collateral.recover_tcb(now=NOW)
+    before = vendor.chain
+    vendor.update_machine(now=NOW)
+    assert vendor.chain.pck.key is not before.pck.key
+    assert vendor.chain.pck.certificate != before.pck.certificate
+    vendor.collateral.recover_tcb(now=NOW + timedelta(days=1))
+    seen = {
+        number: _verified(vendor, tee, number=number)
+        for number in range(FIRST_NUMBER, FIRST_NUMBER + 3)
+    }
+    assert seen == {
+        FIRST_NUMBER: ("UpToDate", []),
+        FIRST_NUMBER + 1: ("UpToDate", []),
+        FIRST_NUMBER + 2: ("OutOfDate", ["INTEL-SA-99999"]),
+    }
+    vendor.update_machine(now=NOW)
+    assert _verified(vendor, tee) == ("UpToDate", [])
+    newest = vendor.collateral.tcb_info(tee, NOW, vendor.collateral.number)
+    assert [level.sgx[0] for level in newest.levels] == [16, 15, 14]
+
+
+def test_components_without_room_make_no_recovery(vendor: SiliconVendor) -> None:
+    for _ in range(255 - vendor.platform.components[0]):
+        vendor.collateral.recover_tcb(now=NOW)
+    with pytest.raises(ValueError, match="255 already"):
+        vendor.collateral.recover_tcb(now=NOW)
+    assert vendor.collateral.required[0] == 255
+
+
+def test_only_the_certificate_of_the_time_is_revoked(vendor: SiliconVendor) -> None:
+    vendor.collateral.revoke_pck()
+    vendor.update_machine(now=NOW)
+    assert _verified(vendor, TeeKind.SGX) == ("UpToDate", [])
+
+
+def test_an_updated_module_advises_trust_domains_to_begin_anew(vendor: SiliconVendor) -> None:
+    vendor.update_module()
+    assert _verified(vendor, QuoteForm.TDX_V5_TD15)[0] == "TDRelaunchAdvised"
+    # A TD 1.0 report knows nothing of the update.
+    assert _verified(vendor, QuoteForm.TDX_V5_TD10)[0] == "OutOfDate"
+
+
+@pytest.mark.parametrize("tee", TEES)
 def test_a_revoked_machine_is_refused(vendor: SiliconVendor, tee: TeeKind) -> None:
     vendor.collateral.revoke_pck()
     with pytest.raises(ValueError, match="Revoked"):
@@ -81,6 +131,17 @@ def test_documents_end_after_their_life(vendor: SiliconVendor) -> None:
     _verified(vendor, TeeKind.SGX, now=NOW + LIFE - timedelta(seconds=1))
     with pytest.raises(ValueError, match="expired"):
         _verified(vendor, TeeKind.SGX, now=NOW + LIFE + timedelta(seconds=1))
+
+
+def test_a_shorter_life_leaves_the_root_list_alone(vendor: SiliconVendor) -> None:
+    published = vendor.collateral.publish(now=NOW, life=timedelta(minutes=5))
+    end = int(NOW.timestamp()) + 300
+    for tee in TEES:
+        assert parse_tcb_info(published.tcb_info[tee].text).next_update == end
+        assert parse_qe_identity(published.qe_identity[tee].text).next_update == end
+        assert parse_evaluation_numbers(published.numbers[tee].text).next_update == end
+    assert parse_crl(published.pck_crl).next_update == end
+    assert parse_crl(published.root_crl).next_update == int((NOW + ROOT_CRL_LIFE).timestamp())
 
 
 def test_numbers_are_listed_newest_first(vendor: SiliconVendor) -> None:

@@ -10,26 +10,31 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
 
 from enclave.domain.evidence import TeeKind
+from enclave.domain.report import keccak256
 from enclave.domain.wire import decode_body, encode_frame, frame_length
 from oracle.attestation.codecs.dcap import split_quote
-from oracle.devnet.silicon import SiliconVendor, serve_silicon, service
+from oracle.devnet.silicon import Lifecycle, SiliconVendor, serve_silicon, service
 
 REQUEST: dict[str, Any] = {"tee": "tdx", "measurement": bytes(48), "report_data": bytes(64)}
 
 
+NOW = datetime(2031, 6, 1, tzinfo=UTC)
+
+
 @pytest.fixture(scope="module")
-def vendor() -> SiliconVendor:
-    return SiliconVendor(now=datetime(2031, 6, 1, tzinfo=UTC))
+def lifecycle() -> Lifecycle:
+    return Lifecycle(SiliconVendor(now=NOW), lambda: NOW)
 
 
 @pytest.fixture
-async def socket(vendor: SiliconVendor, tmp_path: Path) -> AsyncIterator[Path]:
+async def socket(lifecycle: Lifecycle, tmp_path: Path) -> AsyncIterator[Path]:
     path = tmp_path / "silicon.sock"
     listening = asyncio.Event()
     async with asyncio.TaskGroup() as tasks:
-        task = tasks.create_task(serve_silicon(vendor, path, listening=listening))
+        task = tasks.create_task(serve_silicon(lifecycle, path, listening=listening))
         await listening.wait()
         yield path
         task.cancel()
@@ -106,6 +111,20 @@ async def test_what_is_no_request_closes_the_connection(socket: Path, frame: byt
         assert (await _answer(reader)).keys() == {"quote"}
 
 
+async def test_the_socket_takes_control_beside_requests_for_quotes(
+    lifecycle: Lifecycle, socket: Path
+) -> None:
+    async with _connection(socket) as (reader, writer):
+        writer.write(encode_frame({"control": "recover-tcb"}))
+        number = lifecycle.vendor.collateral.number + 1
+        assert await _answer(reader) == {"done": "recover-tcb", "number": number}
+        assert lifecycle.vendor.collateral.number == number
+        writer.write(encode_frame({"control": "recover"}))
+        assert "wanted revoke-pck" in (await _answer(reader))["error"]
+        writer.write(encode_frame(REQUEST))
+        assert (await _answer(reader)).keys() == {"quote"}
+
+
 async def test_a_peer_that_leaves_in_a_request_harms_nobody(socket: Path) -> None:
     async with _connection(socket) as (_, writer):
         writer.write(b"\0\0\0\x20half")
@@ -132,13 +151,13 @@ async def test_connections_are_limited(socket: Path) -> None:
 
 
 async def test_the_socket_is_its_owners_and_goes_with_the_service(
-    vendor: SiliconVendor, tmp_path: Path
+    lifecycle: Lifecycle, tmp_path: Path
 ) -> None:
     path = tmp_path / "silicon.sock"
     listening = asyncio.Event()
     task: asyncio.Task[None]
     async with asyncio.TaskGroup() as tasks:
-        task = tasks.create_task(serve_silicon(vendor, path, listening=listening))
+        task = tasks.create_task(serve_silicon(lifecycle, path, listening=listening))
         await listening.wait()
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         task.cancel()
@@ -162,7 +181,11 @@ async def test_the_process_says_what_a_verifier_is_built_with_and_ends_on_a_sign
     try:
         line = json.loads(await asyncio.wait_for(process.stdout.readline(), 20))
         assert line["event"] == "listening"
-        assert {len(line[name]) for name in ("root_x", "root_y", "root_name_hash")} == {66}
+        words = ("root_x", "root_y", "root_name_hash", "signer_name")
+        assert {len(line[name]) for name in words} == {66}
+        root = x509.load_der_x509_certificate(bytes.fromhex(line["root_certificate"][2:]))
+        assert line["root_name_hash"] == f"0x{keccak256(root.subject.public_bytes()).hex()}"
+        assert line["pcs"].startswith("http://127.0.0.1:")
         async with _connection(path) as (reader, writer):
             writer.write(encode_frame(REQUEST))
             split_quote((await _answer(reader))["quote"])

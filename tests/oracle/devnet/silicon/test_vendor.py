@@ -36,6 +36,8 @@ def test_constants_are_those_of_the_root_in_the_quote(vendor: SiliconVendor) -> 
     assert (x, y) == tuple(n.to_bytes(32, "big") for n in vendor.chain.root.coordinates)
     assert name_hash == keccak256(root.subject.public_bytes())
     assert not_after == int(root.not_valid_after_utc.timestamp())
+    assert vendor.constants.root_certificate == quote.root.der
+    assert vendor.constants.signer_name == vendor.chain.tcb_signer.name_hash
     assert (len(mrsigner), sgx, tdx) == (32, 1, 2)
 
 
