@@ -36,6 +36,7 @@ from oracle.attestation.codecs.tcb_tables import (
     SvnLevel,
     TcbInfo,
     TcbStatus,
+    TdxModule,
     merge_statuses,
     relaunch_status,
 )
@@ -209,13 +210,12 @@ def _parts(
     qe = _first_met(identity.levels, lambda: find_svn_level(identity.levels, isv_svn))
     if quote.tee is TeeKind.SGX:
         return qe, (_platform(machine, info, bytes(16)),), ()
-    svns = quote.body[_TEE_TCB_SVN]
-    module = _same_module(_module(info, svns), quote.body, info, svns[1])
-    launch = (_platform(machine, info, svns), module)
-    present_svns = quote.body[_TEE_TCB_SVN_2]
+    svns, present_svns = quote.body[_TEE_TCB_SVN], quote.body[_TEE_TCB_SVN_2]
+    launch = (_platform(machine, info, svns), _module(info, quote.body, svns))
     if len(quote.body) != TD15_BODY_SIZE or present_svns == svns:
         return qe, launch, ()
-    return qe, launch, (_platform(machine, info, present_svns), _module(info, present_svns))
+    present = (_platform(machine, info, present_svns), _module(info, quote.body, present_svns))
+    return qe, launch, present
 
 
 def _platform(machine: Machine, info: TcbInfo, svns: bytes) -> _Part:
@@ -229,30 +229,27 @@ def _platform(machine: Machine, info: TcbInfo, svns: bytes) -> _Part:
     return _first_met(info.levels, find)
 
 
-def _module(info: TcbInfo, svns: bytes) -> _Part:
+def _module(info: TcbInfo, body: bytes, svns: bytes) -> _Part:
     svn, number = svns[:2]
     try:
         index = find_module(info, number)
     except AppraisalFailed as error:
         return _Part(module_proof(info, len(info.modules) - 1), None, error)
-    proof, levels = module_proof(info, index), info.modules[index].levels
-    if number == 0:
-        return _Part(proof, None)
-    part = _first_met(levels, lambda: find_svn_level(levels, svn))
-    return _Part(proof + part.proof, part.level, part.refusal)
+    proof, told = module_proof(info, index), info.modules[index]
+    part = _Part(b"", None)
+    if number > 0:
+        part = _first_met(told.levels, lambda: find_svn_level(told.levels, svn))
+    refusal = part.refusal or _signer_refusal(body, told)
+    return _Part(proof + part.proof, part.level, refusal)
 
 
-def _same_module(part: _Part, body: bytes, info: TcbInfo, number: int) -> _Part:
-    """The part, refused if the module that made the report is not who the tables say."""
-    if part.refusal is not None:
-        return part
-    told = info.modules[find_module(info, number)]
+def _signer_refusal(body: bytes, told: TdxModule) -> AppraisalFailed | None:
+    """None if the module that made a report is who the tables say."""
     seen = body[_MRSIGNERSEAM] + _masked(body[_SEAMATTRIBUTES], told.mask)
     wanted = told.mrsigner + told.attributes
     if seen == wanted:
-        return part
-    refusal = AppraisalFailed(f"TDX module {number} is {seen.hex()}, wanted {wanted.hex()}")
-    return _Part(part.proof, part.level, refusal)
+        return None
+    return AppraisalFailed(f"TDX module {told.id} is {seen.hex()}, wanted {wanted.hex()}")
 
 
 def _first_met(

@@ -279,6 +279,10 @@ def test_a_module_of_another_signer_or_with_other_attributes_is_refused(at: int)
     seam[at] = 1
     quote = split_quote(_td(_svns(5), seam=bytes(seam)))
     _unmet(quote, info, identity, "TDX module 1 is")
+    one = replace(info.modules[1], attributes=b"\1" + bytes(7))
+    other = replace(info, modules=(info.modules[0], one, info.modules[2]))
+    updated = split_quote(_td(_svns(5, 3), _svns(5)))
+    _unmet(updated, other, identity, "TDX module 1 is")
     masked = [replace(m, mask=bytes(8)) for m in info.modules]
     info = replace(info, modules=tuple(masked))
     if at >= 48:
