@@ -98,9 +98,13 @@ contract AttestationRegistryDcapTest is DcapFixture {
             hpkePublicKey: bytesAt(keyOf(name, "hpkePublicKey")),
             refBlock: uint64(numberAt(keyOf(name, "refBlock"))),
             evidence: bytesAt(keyOf(name, "evidence")),
-            hints: hints(),
+            hints: hints(isSgx(name) ? "SGX_V3" : "TDX_V4"),
             signature: bytesAt(keyOf(name, "signature"))
         });
+    }
+
+    function isSgx(string memory name) private pure returns (bool) {
+        return bytes(name)[0] == "s";
     }
 
     function keyOf(string memory name, string memory field) private pure returns (string memory) {

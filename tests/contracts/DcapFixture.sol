@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {IDcapVerifier, QuotingEnclave, TrustAnchor} from "contracts/interfaces/IDcapVerifier.sol";
+import {IDcapVerifier} from "contracts/interfaces/IDcapVerifier.sol";
+import {IIntelCollateral} from "contracts/interfaces/IIntelCollateral.sol";
 import {Deploy} from "./Deploy.sol";
 import {Test} from "./Vm.sol";
 
-/// @notice Quotes and certificates of an emulated vendor, made by `scripts/gen_fixtures`.
+/// @notice Quotes, certificates and collateral of an emulated vendor, made by
+///         `scripts/gen_fixtures`.
 abstract contract DcapFixture is Test {
     string internal json;
+    IIntelCollateral internal collateral;
 
     function load() internal {
         json = vm.readFile("../tests/vectors/dcap.json");
@@ -27,35 +30,58 @@ abstract contract DcapFixture is Test {
         return vm.parseJsonUint(json, key);
     }
 
-    function anchor() internal view returns (TrustAnchor memory) {
-        return TrustAnchor({
-            x: wordAt(".root.x"),
-            y: wordAt(".root.y"),
-            nameHash: wordAt(".root.nameHash"),
-            notAfter: uint64(numberAt(".root.notAfter"))
-        });
+    /// @dev Collateral that has the root's CRL, both authorities and nothing else.
+    function deployCollateral() internal returns (IIntelCollateral made) {
+        made = Deploy.intelCollateral(
+            bytesAt(".root.certificate"), wordAt(".collateral.signerName"), true
+        );
+        made.updateRootCrl(bytesAt(".collateral.rootCrl"));
+        made.cacheAuthority(bytesAt(".collateral.signer"));
+        made.cacheAuthority(bytesAt(".ca.certificate"));
     }
 
-    function quotingEnclave() internal view returns (QuotingEnclave memory) {
-        return QuotingEnclave({
-            mrSigner: wordAt(".qe.mrSigner"),
-            sgxProdId: uint16(numberAt(".qe.sgxProdId")),
-            tdxProdId: uint16(numberAt(".qe.tdxProdId"))
-        });
-    }
-
+    /// @dev A verifier whose collateral has everything.
     function deployVerifier() internal returns (IDcapVerifier) {
-        return Deploy.dcapVerifier(anchor(), quotingEnclave());
+        collateral = deployCollateral();
+        collateral.updatePckCrl(bytesAt(".collateral.pckCrl"), wordAt(".ca.id"));
+        string[2] memory tees = ["SGX", "TDX"];
+        for (uint256 i; i < 2; ++i) {
+            bring(IIntelCollateral.updateTcbInfo.selector, "tcbInfo", tees[i]);
+            bring(IIntelCollateral.updateQeIdentity.selector, "qeIdentity", tees[i]);
+            bring(IIntelCollateral.updateEvaluationNumbers.selector, "numbers", tees[i]);
+        }
+        return Deploy.dcapVerifier(collateral);
     }
 
-    /// @dev A verifier that knows the machine.
+    /// @dev A verifier that knows the machine, too.
     function deployCachedVerifier() internal returns (IDcapVerifier verifier) {
         verifier = deployVerifier();
-        verifier.cachePck(bytesAt(".pck.certificate"), verifier.cacheCa(bytesAt(".ca.certificate")));
+        verifier.cachePck(bytesAt(".pck.certificate"), wordAt(".ca.id"), serials());
     }
 
-    function hints() internal view returns (bytes memory) {
-        return abi.encode(wordAt(".pck.id"));
+    /// @dev Bring a document that the TCB signing certificate signed.
+    function bring(bytes4 function_, string memory kind, string memory which) internal {
+        string memory where = string.concat(".collateral.", kind, ".", which);
+        bytes memory call = abi.encodeWithSelector(
+            function_,
+            bytesAt(string.concat(where, ".text")),
+            wordAt(string.concat(where, ".r")),
+            wordAt(string.concat(where, ".s")),
+            wordAt(".collateral.signerId")
+        );
+        (bool isDone,) = address(collateral).call(call);
+        assertTrue(isDone, where);
+    }
+
+    /// @dev What the PCK CA's list holds.
+    function serials() internal view returns (bytes memory) {
+        return bytesAt(".collateral.serials");
+    }
+
+    /// @dev Of the machine that is up to date.
+    /// @param form Of the quote: its name among the hints.
+    function hints(string memory form) internal view returns (bytes memory) {
+        return bytesAt(string.concat(".hints.", form));
     }
 
     /// @dev A copy with one bit flipped; bit 0 is the highest of the first byte.

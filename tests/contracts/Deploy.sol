@@ -4,9 +4,10 @@ pragma solidity 0.8.37;
 import {AggregatorV3Interface} from "contracts/interfaces/AggregatorV3Interface.sol";
 import {IAggregatorV3Facade} from "contracts/interfaces/IAggregatorV3Facade.sol";
 import {IAttestationRegistry} from "contracts/interfaces/IAttestationRegistry.sol";
-import {IDcapVerifier, QuotingEnclave, TrustAnchor} from "contracts/interfaces/IDcapVerifier.sol";
+import {IDcapVerifier} from "contracts/interfaces/IDcapVerifier.sol";
 import {HubConfig, IFeedHub} from "contracts/interfaces/IFeedHub.sol";
 import {IImagePolicy} from "contracts/interfaces/IImagePolicy.sol";
+import {IIntelCollateral} from "contracts/interfaces/IIntelCollateral.sol";
 import {IPriceConsumer} from "contracts/interfaces/IPriceConsumer.sol";
 import {ISignerSet} from "contracts/interfaces/ISignerSet.sol";
 import {Vm} from "./Vm.sol";
@@ -66,11 +67,16 @@ library Deploy {
         return IImagePolicy(shipped("ImagePolicy", arguments));
     }
 
-    function dcapVerifier(TrustAnchor memory root, QuotingEnclave memory qe)
+    function dcapVerifier(IIntelCollateral collateral) internal returns (IDcapVerifier) {
+        return IDcapVerifier(shipped("DcapVerifier", abi.encode(collateral)));
+    }
+
+    function intelCollateral(bytes memory root, bytes32 signerName, bool hasPrecompile)
         internal
-        returns (IDcapVerifier)
+        returns (IIntelCollateral)
     {
-        return IDcapVerifier(shipped("DcapVerifier", abi.encode(root, qe)));
+        bytes memory arguments = abi.encode(root, signerName, hasPrecompile);
+        return IIntelCollateral(shipped("IntelCollateral", arguments));
     }
 
     function aggregatorV3Facade(

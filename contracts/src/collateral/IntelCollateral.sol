@@ -2,7 +2,12 @@
 pragma solidity 0.8.37;
 
 import {ICertificateParser} from "../interfaces/ICertificateParser.sol";
-import {Authority, Collateral, IIntelCollateral} from "../interfaces/IIntelCollateral.sol";
+import {
+    Authority,
+    Collateral,
+    IIntelCollateral,
+    QuoteCollateral
+} from "../interfaces/IIntelCollateral.sol";
 import {Der} from "../libraries/Der.sol";
 import {EvaluationNumbers, ParsedEvaluationNumbers} from "../libraries/EvaluationNumbers.sol";
 import {ParsedQeIdentity, QeIdentity} from "../libraries/QeIdentity.sol";
@@ -221,16 +226,27 @@ contract IntelCollateral is CollateralChecks {
     }
 
     /// @inheritdoc IIntelCollateral
-    function quoteCollateral(uint8 tee, bytes6 fmspc, uint32 tcbNumber, uint32 qeNumber)
-        external
-        view
-        returns (bytes16 tcb, bytes16 qe, uint40 validUntil)
-    {
+    function quoteCollateral(
+        uint8 tee,
+        bytes6 fmspc,
+        uint32 tcbNumber,
+        uint32 qeNumber,
+        bytes32 caId
+    ) external view returns (QuoteCollateral memory) {
         Collateral memory current = _liveRootCrl();
-        Collateral memory info = _live(_key(TCB_INFO, tee, fmspc, tcbNumber), current.epoch);
-        Collateral memory identity = _live(_key(QE_IDENTITY, tee, 0, qeNumber), current.epoch);
-        validUntil = _earlier(current.validUntil, _earlier(info.validUntil, identity.validUntil));
-        return (info.digest, identity.digest, validUntil);
+        uint16 epoch = current.epoch;
+        Collateral memory info = _live(_key(TCB_INFO, tee, fmspc, tcbNumber), epoch);
+        Collateral memory identity = _live(_key(QE_IDENTITY, tee, 0, qeNumber), epoch);
+        Collateral memory list = _livePckCrl(caId, epoch);
+        return QuoteCollateral({
+            tcb: info.digest,
+            qe: identity.digest,
+            validUntil: _earlier(
+                _earlier(current.validUntil, list.validUntil),
+                _earlier(info.validUntil, identity.validUntil)
+            ),
+            epoch: epoch
+        });
     }
 
     /// @inheritdoc IIntelCollateral
@@ -241,8 +257,7 @@ contract IntelCollateral is CollateralChecks {
     {
         Collateral memory current = _liveRootCrl();
         ca = _liveAuthority(caId, true, current.epoch);
-        Collateral memory list = _pckCrls[caId];
-        _requireLive(list, caId, current.epoch);
+        Collateral memory list = _livePckCrl(caId, current.epoch);
         // The list's end is not after the CA's.
         return (ca, list.digest, _earlier(current.validUntil, list.validUntil));
     }
@@ -359,6 +374,11 @@ contract IntelCollateral is CollateralChecks {
         require(found.isCa == isCa, IntelCollateral_AuthorityKind(found.isCa, isCa));
         require(found.epoch == epoch, IntelCollateral_Epoch(found.epoch, epoch));
         _requireNotExpired(found.validUntil);
+    }
+
+    function _livePckCrl(bytes32 caId, uint16 epoch) private view returns (Collateral memory list) {
+        list = _pckCrls[caId];
+        _requireLive(list, caId, epoch);
     }
 
     function _live(bytes32 key, uint16 epoch) private view returns (Collateral memory found) {

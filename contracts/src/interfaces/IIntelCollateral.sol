@@ -35,6 +35,19 @@ struct Authority {
     bool isCa;
 }
 
+/// @title What a quote is appraised by
+/// @param tcb Digest of the TCB info.
+/// @param qe Digest of the QE identity.
+/// @param validUntil Until when all of it is usable, inclusive: both, the root's CRL and the PCK
+///        CA's.
+/// @param epoch The current revocation epoch.
+struct QuoteCollateral {
+    bytes16 tcb;
+    bytes16 qe;
+    uint40 validUntil;
+    uint16 epoch;
+}
+
 /// @title Intel's signed collateral for SGX and TDX quotes
 /// @notice Anyone brings what Intel signed; it is verified up to the root that was fixed at
 ///         construction. Nobody may type anything in, and there is no role.
@@ -49,7 +62,7 @@ struct Authority {
 ///      for each TCB evaluation data number: Intel signs several side by side, the newest up to a
 ///      year before it says that platforms must meet it, and whoever brings one must not be able to
 ///      take another away. A relying party states the number that it insists on
-///      (`EvaluationNumbers.due`).
+///      and how long an older one does (`EvaluationNumbers.dates`).
 ///
 ///      Revocation epoch: a root CRL that names a serial number for the first time begins a new
 ///      one. What was verified in an earlier epoch is unusable until it is brought again, which a
@@ -219,13 +232,15 @@ interface IIntelCollateral {
     /// @param fmspc From the PCK certificate.
     /// @param tcbNumber TCB evaluation data number of the TCB info.
     /// @param qeNumber TCB evaluation data number of the QE identity.
-    /// @return tcb Digest of the TCB info.
-    /// @return qe Digest of the QE identity.
-    /// @return validUntil Until when both and the root's CRL are usable, inclusive.
-    function quoteCollateral(uint8 tee, bytes6 fmspc, uint32 tcbNumber, uint32 qeNumber)
-        external
-        view
-        returns (bytes16 tcb, bytes16 qe, uint40 validUntil);
+    /// @param caId Who issued the PCK certificate; its CRL must be usable, too.
+    /// @return What is kept of it.
+    function quoteCollateral(
+        uint8 tee,
+        bytes6 fmspc,
+        uint32 tcbNumber,
+        uint32 qeNumber,
+        bytes32 caId
+    ) external view returns (QuoteCollateral memory);
 
     /// @notice What to verify a PCK certificate by; reverts unless all of it is usable now.
     /// @param caId keccak256 of the CA certificate's signed part.

@@ -16,8 +16,8 @@ struct ParsedEvaluationNumbers {
     bytes table;
 }
 
-/// @notice TCB evaluation data numbers version 1: the signed text to its last byte; and which
-///         number a relying party must insist on.
+/// @notice TCB evaluation data numbers version 1: the signed text to its last byte; and when
+///         each became public.
 /// @dev Reference: Intel PCS API v4, "Get TCB evaluation data numbers",
 ///      `tcbEvaluationDataNumbers`.
 library EvaluationNumbers {
@@ -62,21 +62,25 @@ library EvaluationNumbers {
         return bytes16(keccak256(table));
     }
 
-    /// @notice The highest number whose recovery is public for at least `grace_s`; 0 when none is.
+    /// @notice When a number became public, and when one above it did.
     /// @param committed What `IIntelCollateral` has of the table.
     /// @param table The whole table, as in the event.
-    /// @param now_ Seconds since the epoch.
-    function due(bytes16 committed, bytes calldata table, uint256 now_, uint256 grace_s)
+    /// @return publicSince Seconds since the epoch; 0 if the table lacks the number.
+    /// @return supersededAt Seconds since the epoch, of the first that did; the greatest uint64 if
+    ///         there is none.
+    function dates(bytes16 committed, bytes calldata table, uint32 number)
         internal
         pure
-        returns (uint32 number)
+        returns (uint64 publicSince, uint64 supersededAt)
     {
         bytes16 seen = digest(table);
         require(seen == committed, EvaluationNumbers_Commitment(seen, committed));
+        supersededAt = type(uint64).max;
         for (uint256 i; i < table.length; i += ENTRY) {
             uint32 entry = uint32(bytes4(table[i:i + 4]));
-            uint40 recoveryAt = uint40(bytes5(table[i + 4:i + 9]));
-            if (entry > number && recoveryAt + grace_s <= now_) number = entry;
+            uint64 recoveryAt = uint40(bytes5(table[i + 4:i + 9]));
+            if (entry == number) publicSince = recoveryAt;
+            else if (entry > number && recoveryAt < supersededAt) supersededAt = recoveryAt;
         }
     }
 

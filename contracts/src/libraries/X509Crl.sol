@@ -68,7 +68,7 @@ library X509Crl {
     /// @notice Refuse a certificate that a list names.
     /// @param committed What `IIntelCollateral` has of the list.
     /// @param serials The whole list, as in the event.
-    function requireNotListed(bytes16 committed, bytes calldata serials, uint160 serial)
+    function requireNotListed(bytes16 committed, bytes memory serials, uint160 serial)
         internal
         pure
     {
@@ -78,7 +78,7 @@ library X509Crl {
     }
 
     /// @notice Whether a list, shown in whole, names a certificate.
-    function isListed(bytes16 committed, bytes calldata serials, uint160 serial)
+    function isListed(bytes16 committed, bytes memory serials, uint160 serial)
         internal
         pure
         returns (bool)
@@ -88,11 +88,12 @@ library X509Crl {
         return _has(serials, serial);
     }
 
-    function _has(bytes calldata serials, uint160 serial) private pure returns (bool isThere) {
+    function _has(bytes memory serials, uint160 serial) private pure returns (bool isThere) {
         assembly ("memory-safe") {
-            let end := add(serials.offset, serials.length)
-            for { let entry := serials.offset } lt(entry, end) { entry := add(entry, 20) } {
-                isThere := or(isThere, eq(shr(96, calldataload(entry)), serial))
+            let entry := add(serials, 0x20)
+            for { let end := add(entry, mload(serials)) } lt(entry, end) { entry := add(entry, 20) }
+            {
+                isThere := or(isThere, eq(shr(96, mload(entry)), serial))
             }
         }
     }

@@ -2,133 +2,72 @@
 pragma solidity 0.8.37;
 
 import {Claims, IAttestationVerifier} from "../interfaces/IAttestationVerifier.sol";
-import {
-    CachedCa,
-    CachedPck,
-    IDcapVerifier,
-    QuotingEnclave,
-    TrustAnchor
-} from "../interfaces/IDcapVerifier.sol";
+import {IDcapVerifier, KeptPck} from "../interfaces/IDcapVerifier.sol";
+import {Authority, IIntelCollateral, QuoteCollateral} from "../interfaces/IIntelCollateral.sol";
+import {DcapHints} from "../libraries/DcapHints.sol";
 import {DcapQuote, QuoteLayout} from "../libraries/DcapQuote.sol";
+import {Appraisal, DcapTcb} from "../libraries/DcapTcb.sol";
+import {EvaluationNumbers} from "../libraries/EvaluationNumbers.sol";
 import {P256} from "../libraries/P256.sol";
 import {PckExtension, PckPlatform} from "../libraries/PckExtension.sol";
 import {Certificate, X509} from "../libraries/X509.sol";
-import {TeeKind, Tier, Vendor} from "../types/Tee.sol";
+import {X509Crl} from "../libraries/X509Crl.sol";
+import {Vendor} from "../types/Tee.sol";
 
 /// @title Verifier of Intel's ECDSA quotes; see `IDcapVerifier`
 contract DcapVerifier is IDcapVerifier {
-    /// @dev Intel SGX Root CA, serial number 22650CD65A9D3489F383B49552BF501B392706AC.
-    bytes32 private constant INTEL_ROOT_X =
-        0x0ba9c4c0c0c86193a3fe23d6b02cda10a8bbd4e88e48b4458561a36e705525f5;
-    bytes32 private constant INTEL_ROOT_Y =
-        0x67918e2edc88e40d860bd0cc4ee26aacc988e505a953558c453f6b0904ae7394;
     bytes16 private constant QE_VENDOR = 0x939a7233f79c4ca9940a0db3957f0607;
-    /// @dev INIT and PROVISION_KEY set; MODE64BIT and XFRM free; all other flags, DEBUG among them,
-    ///     clear.
-    bytes16 private constant QE_ATTRIBUTES = 0x11000000000000000000000000000000;
-    bytes16 private constant QE_ATTRIBUTES_MASK = 0xfbffffffffffffff0000000000000000;
     uint256 private constant MAX_CERTIFICATE_BYTES = 4096;
+    /// @dev As long as the longest list that `IIntelCollateral` takes.
+    uint256 private constant MAX_SERIALS_BYTES = 49_152;
     /// @dev Of the parts after the body, by their distance from its end.
     uint256 private constant KEY = 64;
     uint256 private constant QE_REPORT = 128;
     uint256 private constant QE_SIGNATURE = 512;
     uint256 private constant AUTH = DcapQuote.AUTH;
 
-    bytes32 private immutable _rootX;
-    bytes32 private immutable _rootY;
-    bytes32 private immutable _rootNameHash;
-    uint64 private immutable _rootNotAfter;
-    bytes32 private immutable _qeMrSigner;
-    uint16 private immutable _sgxQeProdId;
-    uint16 private immutable _tdxQeProdId;
+    IIntelCollateral private immutable _collateral;
+    address private immutable _p256;
     uint8 private immutable _tier;
 
-    mapping(bytes32 caId => CachedCa ca) private _cas;
-    mapping(bytes32 pckId => CachedPck pck) private _pcks;
+    mapping(bytes32 pckId => KeptPck kept) private _pcks;
 
-    constructor(TrustAnchor memory root_, QuotingEnclave memory qe) {
-        require(
-            root_.x != INTEL_ROOT_X || root_.y != INTEL_ROOT_Y,
-            DcapVerifier_RootNotYetSupported(root_.x, root_.y)
-        );
-        require(
-            block.chainid == 31_337 || block.chainid == 1337,
-            DcapVerifier_DevOnlyOnLocalChain(block.chainid)
-        );
-        require(P256.isAvailable(P256.PRECOMPILE), DcapVerifier_NoP256Precompile());
-        require(
-            root_.x != 0 && root_.y != 0 && root_.nameHash != 0 && qe.mrSigner != 0,
-            DcapVerifier_ZeroConstant()
-        );
-        require(
-            root_.notAfter >= block.timestamp,
-            DcapVerifier_RootExpired(root_.notAfter, block.timestamp)
-        );
-        (_rootX, _rootY, _rootNameHash, _rootNotAfter) =
-        (root_.x, root_.y, root_.nameHash, root_.notAfter);
-        (_qeMrSigner, _sgxQeProdId, _tdxQeProdId) = (qe.mrSigner, qe.sgxProdId, qe.tdxProdId);
-        _tier = Tier.DEV;
-    }
-
-    /// @inheritdoc IDcapVerifier
-    function cacheCa(bytes calldata certificate) external returns (bytes32 caId) {
-        Certificate memory c = _verified({
-            certificate: certificate,
-            x: _rootX,
-            y: _rootY,
-            nameHash: _rootNameHash,
-            issuerNotAfter: _rootNotAfter
-        });
-        caId = c.id;
-        // The profile's intermediate: it signs certificates, none of them a CA.
-        require(c.isCa, DcapVerifier_NotACa(caId));
-        require(c.pathLength == 0, DcapVerifier_PathLength(c.pathLength, 0));
-        _requireUsage({seen: c.keyUsage, set: X509.KEY_CERT_SIGN, clear: 0});
-        _cas[caId] = CachedCa({x: c.x, y: c.y, nameHash: c.subject, notAfter: c.notAfter});
-        emit CaCached({caId: caId, notAfter: c.notAfter, certificate: certificate});
+    /// @param collateral_ Where the root, the backend of P-256 and all that the vendor signs come
+    ///        from.
+    constructor(IIntelCollateral collateral_) {
+        require(address(collateral_).code.length > 0, DcapVerifier_NoCode(address(collateral_)));
+        _collateral = collateral_;
+        _p256 = collateral_.p256();
+        _tier = collateral_.tier();
     }
 
     /// @inheritdoc IAttestationVerifier
     function addEndorsements(bytes calldata endorsements) external {
-        (bytes memory certificate, bytes32 caId) = abi.decode(endorsements, (bytes, bytes32));
-        _cachePck(certificate, caId);
+        (bytes memory certificate, bytes32 caId, bytes memory serials) =
+            abi.decode(endorsements, (bytes, bytes32, bytes));
+        _cachePck(certificate, caId, serials);
     }
 
     /// @inheritdoc IDcapVerifier
-    function cachePck(bytes calldata certificate, bytes32 caId) external returns (bytes32 pckId) {
-        return _cachePck(certificate, caId);
+    function cachePck(bytes calldata certificate, bytes32 caId, bytes calldata serials)
+        external
+        returns (bytes32 pckId)
+    {
+        return _cachePck(certificate, caId, serials);
     }
 
-    function _cachePck(bytes memory certificate, bytes32 caId) private returns (bytes32 pckId) {
-        CachedCa memory issuer = _cas[caId];
-        require(issuer.notAfter != 0, DcapVerifier_UnknownCa(caId));
-        Certificate memory c = _verified({
-            certificate: certificate,
-            x: issuer.x,
-            y: issuer.y,
-            nameHash: issuer.nameHash,
-            issuerNotAfter: issuer.notAfter
-        });
-        pckId = c.id;
-        require(!c.isCa, DcapVerifier_LeafIsCa(pckId));
-        _requireUsage({seen: c.keyUsage, set: X509.DIGITAL_SIGNATURE, clear: X509.KEY_CERT_SIGN});
-        require(c.sgxEnd != 0, DcapVerifier_NoSgxExtension(pckId));
-        PckPlatform memory platform = PckExtension.parse(certificate, c.sgxStart, c.sgxEnd);
-        _pcks[pckId] = CachedPck({
-            x: c.x,
-            y: c.y,
-            ppid: platform.ppid,
-            fmspc: platform.fmspc,
-            // A certificate's year has four digits: far below 2^40 seconds.
-            notAfter: uint40(c.notAfter)
-        });
-        emit PckCached({
-            pckId: pckId,
-            caId: caId,
-            hwId: _hwId(platform.ppid),
-            notAfter: c.notAfter,
-            certificate: certificate
-        });
+    /// @inheritdoc IDcapVerifier
+    function evictPck(bytes calldata certificate, bytes32 caId, bytes calldata serials) external {
+        _requireLengths(certificate.length, serials.length);
+        (PckPlatform memory platform, bytes32 pckId) =
+            _machineOf(X509.parse(certificate), certificate, caId);
+        uint160 serial = _pcks[pckId].serial;
+        require(_pcks[pckId].validUntil != 0, DcapVerifier_UnknownPck(pckId));
+        (, bytes16 crl,) = _collateral.pckCollateral(caId);
+        // What was brought is not verified; the serial number is that of what was.
+        require(X509Crl.isListed(crl, serials, serial), DcapVerifier_NotRevoked(serial));
+        delete _pcks[pckId];
+        emit PckEvicted({pckId: pckId, caId: caId, hwId: _hwId(platform.ppid)});
     }
 
     /// @inheritdoc IAttestationVerifier
@@ -141,56 +80,44 @@ contract DcapVerifier is IDcapVerifier {
         QuoteLayout memory form = DcapQuote.parse(evidence);
         bytes16 vendor = bytes16(evidence[12:28]);
         require(vendor == QE_VENDOR, DcapVerifier_QeVendor(vendor, QE_VENDOR));
+        bytes calldata machine = DcapHints.machine(hints);
+        // 2. Collateral: the documents that the hints name are there and in date, none revoked.
+        QuoteCollateral memory live = _liveCollateral(form.tee, hints);
+        // 3. Machine: its PCK certificate was verified in this revocation epoch and has not ended.
+        claims.notAfter = _requireKept(keccak256(machine), live.epoch);
         bytes calldata tail = evidence[form.bodyEnd:];
-        // 2. Machine: its PCK certificate was verified up to the root and none above has ended.
-        (bytes32 pckId, CachedPck memory machine) = _machine(hints);
-        // 3. Quoting enclave: the machine signed its report; it is the vendor's production enclave.
-        bytes calldata report = tail[QE_REPORT:QE_SIGNATURE];
-        require(
-            _isSigned(report, tail[QE_SIGNATURE:AUTH], machine.x, machine.y),
-            DcapVerifier_QeReportSignature(pckId)
-        );
-        _requireQuotingEnclave(report, form.tee == TeeKind.TDX ? _tdxQeProdId : _sgxQeProdId);
-        // 4. Attestation key: the quoting enclave's report names it.
-        _requireAttestationKey(tail);
+        // 4. Quoting enclave: the machine signed its report, which names the attestation key.
+        _requireQuotingEnclave(tail, machine);
         // 5. Quote: header and report body are signed by the attestation key.
         require(
-            _isSigned(evidence[:form.bodyEnd], tail[:KEY], _word(tail, KEY), _word(tail, KEY + 32)),
+            _isSigned(evidence[:form.bodyEnd], tail[:KEY], tail[KEY:QE_REPORT]),
             DcapVerifier_QuoteSignature()
         );
         // 6. Attributes: no debugger, no key of the platform's own enclaves, no service TD.
         bytes calldata body = evidence[form.bodyStart:form.bodyEnd];
         DcapQuote.requireProduction(body, form.tee);
-        // 7. Claims.
+        // 7. Level: quoting enclave, platform and TDX module are the collateral's.
+        bytes calldata numbers =
+            _appraise(claims, live, form.tee, body, tail[QE_REPORT:QE_SIGNATURE], hints);
+        // 8. Numbers: when the collateral's became public, and when it was superseded.
+        claims.collateralUntil = live.validUntil;
+        _date(claims, form.tee, hints, numbers);
+        // 9. Claims.
         claims.tee = form.tee;
         claims.tier = _tier;
         claims.imageId = DcapQuote.imageId(body, form.tee);
-        claims.hwId = _hwId(machine.ppid);
+        claims.hwId = _hwId(DcapHints.ppid(machine));
         (claims.reportData0, claims.reportData1) = DcapQuote.reportData(body, form.tee);
-        claims.notAfter = machine.notAfter;
     }
 
     /// @inheritdoc IDcapVerifier
-    function ca(bytes32 caId) external view returns (CachedCa memory) {
-        return _cas[caId];
-    }
-
-    /// @inheritdoc IDcapVerifier
-    function pck(bytes32 pckId) external view returns (CachedPck memory) {
+    function pck(bytes32 pckId) external view returns (KeptPck memory) {
         return _pcks[pckId];
     }
 
     /// @inheritdoc IDcapVerifier
-    function root() external view returns (TrustAnchor memory) {
-        return TrustAnchor({x: _rootX, y: _rootY, nameHash: _rootNameHash, notAfter: _rootNotAfter});
-    }
-
-    /// @inheritdoc IDcapVerifier
-    function quotingEnclave() external view returns (QuotingEnclave memory) {
-        return
-            QuotingEnclave({
-                mrSigner: _qeMrSigner, sgxProdId: _sgxQeProdId, tdxProdId: _tdxQeProdId
-            });
+    function collateral() external view returns (IIntelCollateral) {
+        return _collateral;
     }
 
     /// @inheritdoc IAttestationVerifier
@@ -203,82 +130,93 @@ contract DcapVerifier is IDcapVerifier {
         return "dcap/1";
     }
 
-    /// @dev Parse a certificate and check name, dates and signature against its issuer, which ends
-    ///     it at the latest.
-    function _verified(
-        bytes memory certificate,
-        bytes32 x,
-        bytes32 y,
-        bytes32 nameHash,
-        uint64 issuerNotAfter
-    ) private view returns (Certificate memory c) {
+    function _cachePck(bytes memory certificate, bytes32 caId, bytes memory serials)
+        private
+        returns (bytes32 pckId)
+    {
+        _requireLengths(certificate.length, serials.length);
+        Certificate memory c = X509.parse(certificate);
+        (Authority memory ca, bytes16 crl,) = _collateral.pckCollateral(caId);
+        uint40 validUntil = _requireLeaf(c, ca);
+        X509Crl.requireNotListed(crl, serials, c.serial);
+        PckPlatform memory platform;
+        (platform, pckId) = _machineOf(c, certificate, caId);
+        KeptPck memory kept = _pcks[pckId];
+        // Nobody shortens what is kept by another certificate of the same machine.
+        if (kept.epoch != ca.epoch || kept.validUntil < validUntil) {
+            _pcks[pckId] = KeptPck({validUntil: validUntil, epoch: ca.epoch, serial: c.serial});
+        }
+        emit PckCached({
+            pckId: pckId,
+            caId: caId,
+            hwId: _hwId(platform.ppid),
+            validUntil: validUntil,
+            certificate: certificate
+        });
+    }
+
+    function _liveCollateral(uint8 tee, bytes calldata hints)
+        private
+        view
+        returns (QuoteCollateral memory)
+    {
+        (uint32 tcbNumber, uint32 qeNumber) = DcapHints.numbers(hints);
+        return _collateral.quoteCollateral({
+            tee: tee,
+            fmspc: DcapHints.fmspc(hints),
+            tcbNumber: tcbNumber,
+            qeNumber: qeNumber,
+            caId: DcapHints.caId(hints)
+        });
+    }
+
+    /// @dev A certificate that its CA issued for a machine, now.
+    /// @return validUntil The earlier end of both.
+    function _requireLeaf(Certificate memory c, Authority memory ca)
+        private
+        view
+        returns (uint40 validUntil)
+    {
         require(
-            certificate.length <= MAX_CERTIFICATE_BYTES,
-            DcapVerifier_CertificateTooLong(certificate.length, MAX_CERTIFICATE_BYTES)
+            bytes16(c.issuer) == ca.name, DcapVerifier_IssuerMismatch(bytes16(c.issuer), ca.name)
         );
-        c = X509.parse(certificate);
-        require(c.issuer == nameHash, DcapVerifier_IssuerMismatch(c.issuer, nameHash));
         require(
-            P256.verify({backend: P256.PRECOMPILE, digest: c.digest, r: c.r, s: c.s, x: x, y: y}),
+            P256.verify({backend: _p256, digest: c.digest, r: c.r, s: c.s, x: ca.x, y: ca.y}),
             DcapVerifier_CertificateSignature(c.id)
         );
         require(
             c.notBefore <= block.timestamp,
             DcapVerifier_CertificateNotYetValid(c.notBefore, block.timestamp)
         );
-        if (issuerNotAfter < c.notAfter) c.notAfter = issuerNotAfter;
+        // forge-lint: disable-next-line(unsafe-typecast) years have four digits: below 2^38
+        validUntil = c.notAfter < ca.validUntil ? uint40(c.notAfter) : ca.validUntil;
+        _requireNotExpired(validUntil);
+        require(!c.isCa, DcapVerifier_LeafIsCa(c.id));
+        uint8 set = X509.DIGITAL_SIGNATURE;
+        uint8 clear = X509.KEY_CERT_SIGN;
         require(
-            c.notAfter >= block.timestamp,
-            DcapVerifier_CertificateExpired(c.notAfter, block.timestamp)
+            c.keyUsage & set == set && c.keyUsage & clear == 0,
+            DcapVerifier_KeyUsage(c.keyUsage, set, clear)
         );
     }
 
-    /// @dev The machine that the hints name; none of its certificates has ended.
-    function _machine(bytes calldata hints)
-        private
-        view
-        returns (bytes32 pckId, CachedPck memory machine)
-    {
-        require(hints.length == 32, DcapVerifier_HintsLength(hints.length, 32));
-        pckId = _word(hints, 0);
-        machine = _pcks[pckId];
-        require(machine.notAfter != 0, DcapVerifier_UnknownPck(pckId));
+    /// @return The end of the machine's certificate.
+    function _requireKept(bytes32 pckId, uint16 epoch) private view returns (uint40) {
+        KeptPck memory kept = _pcks[pckId];
+        require(kept.validUntil != 0, DcapVerifier_UnknownPck(pckId));
+        require(kept.epoch == epoch, DcapVerifier_PckEpoch(kept.epoch, epoch));
+        _requireNotExpired(kept.validUntil);
+        return kept.validUntil;
+    }
+
+    /// @dev The QE report is the machine's. Its data = SHA-256(key | authentication data) | 32 zero
+    ///      bytes.
+    /// @param tail Everything after the body.
+    function _requireQuotingEnclave(bytes calldata tail, bytes calldata machine) private view {
         require(
-            machine.notAfter >= block.timestamp,
-            DcapVerifier_CertificateExpired(machine.notAfter, block.timestamp)
+            _isSigned(tail[QE_REPORT:QE_SIGNATURE], tail[QE_SIGNATURE:AUTH], machine),
+            DcapVerifier_QeReportSignature()
         );
-    }
-
-    /// @param signature r and s, 32 bytes each.
-    function _isSigned(bytes calldata message, bytes calldata signature, bytes32 x, bytes32 y)
-        private
-        view
-        returns (bool)
-    {
-        return P256.verify({
-            backend: P256.PRECOMPILE,
-            digest: sha256(message),
-            r: _word(signature, 0),
-            s: _word(signature, 32),
-            x: x,
-            y: y
-        });
-    }
-
-    /// @param report The QE report body, 384 bytes.
-    function _requireQuotingEnclave(bytes calldata report, uint16 prodId) private view {
-        bytes32 mrSigner = _word(report, 128);
-        require(mrSigner == _qeMrSigner, DcapVerifier_QeSigner(mrSigner, _qeMrSigner));
-        // Little-endian.
-        uint16 product = uint16(uint8(report[256])) | (uint16(uint8(report[257])) << 8);
-        require(product == prodId, DcapVerifier_QeProduct(product, prodId));
-        bytes16 attributes = bytes16(report[48:64]) & QE_ATTRIBUTES_MASK;
-        require(attributes == QE_ATTRIBUTES, DcapVerifier_QeAttributes(attributes, QE_ATTRIBUTES));
-    }
-
-    /// @param tail Everything after the body. QE report data = SHA-256(key | authentication data) |
-    ///        32 zero bytes.
-    function _requireAttestationKey(bytes calldata tail) private pure {
         bytes32 wanted = sha256(bytes.concat(tail[KEY:QE_REPORT], tail[AUTH:]));
         bytes32 seen = _word(tail, QE_REPORT + 320);
         require(seen == wanted, DcapVerifier_QeReportData(seen, wanted));
@@ -286,8 +224,90 @@ contract DcapVerifier is IDcapVerifier {
         require(rest == 0, DcapVerifier_QeReportDataTail(rest));
     }
 
-    function _requireUsage(uint8 seen, uint8 set, uint8 clear) private pure {
-        require(seen & set == set && seen & clear == 0, DcapVerifier_KeyUsage(seen, set, clear));
+    /// @param signature r and s, 32 bytes each.
+    /// @param key Begins with x and y, 32 bytes each.
+    function _isSigned(bytes calldata message, bytes calldata signature, bytes calldata key)
+        private
+        view
+        returns (bool)
+    {
+        return P256.verify({
+            backend: _p256,
+            digest: sha256(message),
+            r: _word(signature, 0),
+            s: _word(signature, 32),
+            x: _word(key, 0),
+            y: _word(key, 32)
+        });
+    }
+
+    /// @dev When the number became public, and when a higher one did, if the hints show it.
+    /// @param table The table of numbers; empty when it is not shown.
+    function _date(Claims memory claims, uint8 tee, bytes calldata hints, bytes calldata table)
+        private
+        view
+    {
+        (uint32 tcbNumber, uint32 qeNumber) = DcapHints.numbers(hints);
+        claims.evaluationNumber = tcbNumber < qeNumber ? tcbNumber : qeNumber;
+        if (table.length == 0) return;
+        (bytes16 committed, uint40 validUntil) = _collateral.numbersCollateral(tee);
+        (claims.publicSince, claims.supersededAt) =
+            EvaluationNumbers.dates(committed, table, claims.evaluationNumber);
+        if (tcbNumber != qeNumber) claims.publicSince = 0;
+        if (validUntil < claims.collateralUntil) claims.collateralUntil = validUntil;
+    }
+
+    function _requireNotExpired(uint256 end) private view {
+        require(end >= block.timestamp, DcapVerifier_CertificateExpired(end, block.timestamp));
+    }
+
+    /// @dev What the certificate says of its machine, and the id of that; nothing is verified.
+    function _machineOf(Certificate memory c, bytes memory certificate, bytes32 caId)
+        private
+        pure
+        returns (PckPlatform memory platform, bytes32 pckId)
+    {
+        require(c.sgxEnd != 0, DcapVerifier_NoSgxExtension(c.id));
+        platform = PckExtension.parse(certificate, c.sgxStart, c.sgxEnd);
+        pckId = keccak256(
+            abi.encodePacked(
+                c.x,
+                c.y,
+                caId,
+                platform.ppid,
+                platform.fmspc,
+                platform.pceid,
+                platform.pcesvn,
+                platform.components
+            )
+        );
+    }
+
+    /// @return numbers The hints' table of evaluation numbers, of which nothing is shown yet.
+    function _appraise(
+        Claims memory claims,
+        QuoteCollateral memory live,
+        uint8 tee,
+        bytes calldata body,
+        bytes calldata report,
+        bytes calldata hints
+    ) private pure returns (bytes calldata numbers) {
+        Appraisal memory appraisal;
+        bytes calldata rest;
+        (numbers, rest) = DcapHints.take(DcapHints.items(hints));
+        rest = DcapTcb.quotingEnclave(appraisal, report, hints, live.qe, rest);
+        rest = DcapTcb.platform(appraisal, body, tee, DcapHints.machine(hints), live.tcb, rest);
+        DcapHints.finish(rest);
+        claims.tcbStatus = appraisal.status;
+        claims.advisories = appraisal.advisories;
+    }
+
+    function _requireLengths(uint256 certificate, uint256 serials) private pure {
+        require(
+            certificate <= MAX_CERTIFICATE_BYTES,
+            DcapVerifier_TooLong(certificate, MAX_CERTIFICATE_BYTES)
+        );
+        require(serials <= MAX_SERIALS_BYTES, DcapVerifier_TooLong(serials, MAX_SERIALS_BYTES));
     }
 
     function _hwId(bytes16 ppid) private pure returns (bytes32) {

@@ -19,21 +19,21 @@ contract IntelCollateralTest is DcapFixture {
         uint64[2] memory local = [uint64(31_337), 1337];
         for (uint256 i; i < local.length; ++i) {
             vm.chainId(local[i]);
-            IIntelCollateral collateral = _deploy(bytesAt(".refusedCa.root"));
-            assertEq(collateral.tier(), 4, "DEV");
-            assertEq(collateral.signerName(), NAME, "name");
-            (bytes32 x, bytes32 y, bytes32 nameHash, uint40 notAfter) = collateral.root();
+            IIntelCollateral made = _deploy(bytesAt(".root.certificate"));
+            assertEq(made.tier(), 4, "DEV");
+            assertEq(made.signerName(), NAME, "name");
+            (bytes32 x, bytes32 y, bytes32 nameHash, uint40 notAfter) = made.root();
             assertEq(x, wordAt(".root.x"), "x");
             assertEq(y, wordAt(".root.y"), "y");
             assertEq(nameHash, wordAt(".root.nameHash"), "name");
             assertEq(notAfter, numberAt(".root.notAfter"), "end");
-            assertTrue(address(collateral.certificateParser()).code.length > 0, "parser");
-            assertEq(collateral.p256(), P256_VERIFY, "precompile");
+            assertTrue(address(made.certificateParser()).code.length > 0, "parser");
+            assertEq(made.p256(), P256_VERIFY, "precompile");
         }
     }
 
     function test_constructor_RevertWhen_AnEmulatedRootLeavesTheLocalChain() external {
-        bytes memory root = bytesAt(".refusedCa.root");
+        bytes memory root = bytesAt(".root.certificate");
         uint64[3] memory production = [uint64(1), 10, 8453];
         for (uint256 i; i < production.length; ++i) {
             vm.chainId(production[i]);
@@ -57,13 +57,13 @@ contract IntelCollateralTest is DcapFixture {
     }
 
     function test_constructor_MakesABackendOnRequest() external {
-        IIntelCollateral collateral = _deploy(bytesAt(".refusedCa.root"), false);
-        assertTrue(collateral.p256() != P256_VERIFY, "another");
-        assertTrue(P256.isAvailable(collateral.p256()), "and it works");
+        IIntelCollateral made = _deploy(bytesAt(".root.certificate"), false);
+        assertTrue(made.p256() != P256_VERIFY, "another");
+        assertTrue(P256.isAvailable(made.p256()), "and it works");
     }
 
     function test_constructor_TakesARootInSolidityAlone() external {
-        bytes memory root = bytesAt(".refusedCa.root");
+        bytes memory root = bytesAt(".root.certificate");
         bytes[2] memory answers = [bytes(""), abi.encode(1)];
         for (uint256 i; i < answers.length; ++i) {
             vm.mockCall(P256_VERIFY, "", answers[i]);
@@ -72,7 +72,7 @@ contract IntelCollateralTest is DcapFixture {
     }
 
     function test_constructor_RevertWhen_InSolidityTheRootIsAltered() external {
-        bytes memory root = bytesAt(".refusedCa.root");
+        bytes memory root = bytesAt(".root.certificate");
         root = flipped(root, 8 * root.length - 1);
         vm.expectPartialRevert(IIntelCollateral.IntelCollateral_Signature.selector);
         this.deployInSolidity(root);
@@ -81,19 +81,21 @@ contract IntelCollateralTest is DcapFixture {
     function test_constructor_RevertWhen_TheRootIsNotOne() external {
         _refuse(bytesAt(".ca.certificate"), IIntelCollateral.IntelCollateral_PathLength.selector);
         _refuse(bytesAt(".pck.certificate"), IIntelCollateral.IntelCollateral_NotACa.selector);
-        _refuse(bytesAt(".refusedCa.pathLength1"), IIntelCollateral.IntelCollateral_Issuer.selector);
+        _refuse(
+            bytesAt(".refusedRoot.pathLength1"), IIntelCollateral.IntelCollateral_Issuer.selector
+        );
         _refuse(new bytes(4097), IIntelCollateral.IntelCollateral_TooLong.selector);
     }
 
     function test_constructor_RevertWhen_TheRootIsAltered() external {
-        bytes memory root = bytesAt(".refusedCa.root");
+        bytes memory root = bytesAt(".root.certificate");
         _refuse(
             flipped(root, 8 * root.length - 1), IIntelCollateral.IntelCollateral_Signature.selector
         );
     }
 
     function test_constructor_RevertWhen_TheRootHasEnded() external {
-        bytes memory root = bytesAt(".refusedCa.root");
+        bytes memory root = bytesAt(".root.certificate");
         vm.warp(numberAt(".root.notAfter"));
         _deploy(root);
         vm.warp(numberAt(".root.notAfter") + 1);
@@ -114,7 +116,7 @@ contract IntelCollateralTest is DcapFixture {
     }
 
     function _refuseWithout(bytes memory answer) private {
-        bytes memory root = bytesAt(".refusedCa.root");
+        bytes memory root = bytesAt(".root.certificate");
         vm.mockCall(P256_VERIFY, "", answer);
         vm.expectRevert(
             abi.encodeWithSelector(IIntelCollateral.IntelCollateral_NoP256.selector, P256_VERIFY)
@@ -127,7 +129,6 @@ contract IntelCollateralTest is DcapFixture {
     }
 
     function _deploy(bytes memory root, bool hasPrecompile) private returns (IIntelCollateral) {
-        bytes memory arguments = abi.encode(root, NAME, hasPrecompile);
-        return IIntelCollateral(Deploy.shipped("IntelCollateral", arguments));
+        return Deploy.intelCollateral(root, NAME, hasPrecompile);
     }
 }

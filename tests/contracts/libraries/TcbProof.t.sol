@@ -63,12 +63,12 @@ contract TcbProofCaller {
         return X509Crl.isListed(committed, serials, serial);
     }
 
-    function due(bytes16 committed, bytes calldata table, uint256 now_, uint256 grace_s)
+    function dates(bytes16 committed, bytes calldata table, uint32 number)
         external
         pure
-        returns (uint32)
+        returns (uint64, uint64)
     {
-        return EvaluationNumbers.due(committed, table, now_, grace_s);
+        return EvaluationNumbers.dates(committed, table, number);
     }
 }
 
@@ -280,16 +280,28 @@ contract TcbProofTest is Test {
         tcb.requireNotListed(X509Crl.digest(""), "", 8);
     }
 
-    function test_due_IsTheHighestNumberWhoseGraceIsOver() external {
+    function test_dates_AreOfTheNumberAndOfTheFirstAboveIt() external {
         bytes memory table =
-            bytes.concat(_number(20, 3000), _number(19, 2000), _number(18, 1000), _number(17, 500));
+            bytes.concat(_number(20, 2500), _number(19, 3000), _number(18, 1000), _number(17, 500));
+        _checkDates(table, 20, 2500, type(uint64).max);
+        _checkDates(table, 19, 3000, 2500);
+        _checkDates(table, 18, 1000, 2500);
+        _checkDates(table, 17, 500, 1000);
+        _checkDates(table, 16, 0, 500);
+        _checkDates(table, 21, 0, type(uint64).max);
         bytes16 digest = EvaluationNumbers.digest(table);
-        assertEq(tcb.due(digest, table, 3000, 0), 20, "at once");
-        assertEq(tcb.due(digest, table, 2999, 0), 19, "a second before");
-        assertEq(tcb.due(digest, table, 3000, 1), 19, "within grace");
-        assertEq(tcb.due(digest, table, 3000, 2600), 0, "none");
         vm.expectPartialRevert(EvaluationNumbers.EvaluationNumbers_Commitment.selector);
-        tcb.due(digest, _number(17, 500), 3000, 0);
+        tcb.dates(digest, _number(17, 500), 17);
+    }
+
+    function _checkDates(bytes memory table, uint32 number, uint64 since, uint64 superseded)
+        private
+        view
+    {
+        (uint64 publicSince, uint64 supersededAt) =
+            tcb.dates(EvaluationNumbers.digest(table), table, number);
+        assertEq(publicSince, since, "public since");
+        assertEq(supersededAt, superseded, "superseded at");
     }
 
     function _number(uint32 number, uint40 recoveryAt) private pure returns (bytes memory) {
