@@ -4,39 +4,25 @@ pragma solidity 0.8.37;
 import {Governed} from "./Governed.sol";
 import {
     IAttestationRegistry,
+    RecheckRequest,
     RegistrationRequest,
     SignerInfo,
     Statement
 } from "./interfaces/IAttestationRegistry.sol";
-import {Claims, IAttestationVerifier} from "./interfaces/IAttestationVerifier.sol";
-import {IImagePolicy, ImageInfo} from "./interfaces/IImagePolicy.sol";
+import {Claims} from "./interfaces/IAttestationVerifier.sol";
+import {Appraisal, IImagePolicy, ImageInfo} from "./interfaces/IImagePolicy.sol";
 import {ISignerSet} from "./interfaces/ISignerSet.sol";
 import {BlockHistory} from "./libraries/BlockHistory.sol";
 import {Ecdsa} from "./libraries/Ecdsa.sol";
 import {Claim, Equivocation} from "./libraries/Equivocation.sol";
 import {RegistrationCodec} from "./libraries/RegistrationCodec.sol";
-import {Tier} from "./types/Tee.sol";
+import {Revert} from "./libraries/Revert.sol";
+import {VerifierList} from "./registry/VerifierList.sol";
+import {LifeCause} from "./types/LifeCause.sol";
+import {SignerRecord, SignerRecords} from "./types/SignerRecord.sol";
 
 /// @title Which keys exist only inside an attested enclave; see `IAttestationRegistry`
-contract AttestationRegistry is Governed, IAttestationRegistry {
-    /// @dev One slot. `expiresAt` is seconds since the epoch, up to the year 2106.
-    struct Record {
-        address operator;
-        uint32 expiresAt;
-        uint32 refBlock;
-        uint24 image;
-        /// @dev TEE in the high four bits, tier in the next three, revoked in the lowest.
-        uint8 marks;
-    }
-
-    struct Verifier {
-        address where;
-        uint8 tier;
-    }
-
-    uint8 private constant REVOKED = 1;
-    uint256 private constant MAX_EVIDENCE_BYTES = 8192;
-    uint256 private constant MAX_HINTS_BYTES = 1024;
+contract AttestationRegistry is VerifierList {
     uint256 private constant HPKE_KEY_BYTES = 32;
     uint256 private constant SIGNATURE_BYTES = 64;
 
@@ -44,13 +30,12 @@ contract AttestationRegistry is Governed, IAttestationRegistry {
     ISignerSet private immutable _signerSet;
     uint64 private immutable _maxRefBlocks;
 
-    uint16 private _verifierCount;
-    mapping(uint16 verifierId => Verifier verifier) private _verifiers;
-    mapping(address verifier => bool isKnown) private _isKnownVerifier;
-    mapping(address signer => Record record) private _records;
+    mapping(address signer => SignerRecord record) private _records;
+    /// @dev A bit for each index that the policy can give.
+    uint256[32] private _withdrawnImages;
 
-    /// @param imagePolicy_ Which images may register.
-    /// @param signerSet What is told when a signer is revoked; it may have no code yet.
+    /// @param imagePolicy_ Which images may register; it must name this registry.
+    /// @param signerSet What is told when a signer is revoked or suspended; it may have no code yet.
     /// @param maxRefBlocks_ Age limit of evidence in blocks, 1 to 8,191.
     constructor(
         address governance_,
@@ -60,10 +45,12 @@ contract AttestationRegistry is Governed, IAttestationRegistry {
         ISignerSet signerSet,
         uint64 maxRefBlocks_
     ) Governed(governance_, guardian_, minDelay_s) {
+        require(address(signerSet) != address(0), AttestationRegistry_ZeroAddress());
         require(
-            address(imagePolicy_) != address(0) && address(signerSet) != address(0),
-            AttestationRegistry_ZeroAddress()
+            address(imagePolicy_).code.length > 0, AttestationRegistry_NoCode(address(imagePolicy_))
         );
+        address told = imagePolicy_.registry();
+        require(told == address(this), AttestationRegistry_ForeignPolicy(told, address(this)));
         require(
             maxRefBlocks_ > 0 && maxRefBlocks_ <= BlockHistory.REACH,
             AttestationRegistry_RefWindowOutOfRange(maxRefBlocks_, BlockHistory.REACH)
@@ -71,30 +58,6 @@ contract AttestationRegistry is Governed, IAttestationRegistry {
         _imagePolicy = imagePolicy_;
         _signerSet = signerSet;
         _maxRefBlocks = maxRefBlocks_;
-    }
-
-    /// @inheritdoc IAttestationRegistry
-    function addVerifier(address verifier) external onlySelf returns (uint16 verifierId) {
-        require(verifier.code.length > 0, AttestationRegistry_NoCode(verifier));
-        require(!_isKnownVerifier[verifier], AttestationRegistry_KnownVerifier(verifier));
-        require(_verifierCount < type(uint16).max, AttestationRegistry_VerifiersFull());
-        uint8 tier = IAttestationVerifier(verifier).tier();
-        require(
-            tier >= Tier.DIRECT && tier <= Tier.DEV, AttestationRegistry_UnknownTier(tier, Tier.DEV)
-        );
-        require(
-            tier != Tier.DEV || _isLocalChain(),
-            AttestationRegistry_DevOnlyOnLocalChain(block.chainid)
-        );
-        verifierId = ++_verifierCount;
-        _isKnownVerifier[verifier] = true;
-        _verifiers[verifierId] = Verifier({where: verifier, tier: tier});
-        emit VerifierAdded({
-            verifierId: verifierId,
-            verifier: verifier,
-            tier: tier,
-            name: IAttestationVerifier(verifier).name()
-        });
     }
 
     /// @inheritdoc IAttestationRegistry
@@ -107,33 +70,45 @@ contract AttestationRegistry is Governed, IAttestationRegistry {
         // 3. Consent: the signer's key itself names operator, encryption key and block.
         _requireSigned(r, hpkeKeyHash, refBlockHash);
         // 4. Genuineness: the verifier checks the evidence up to the vendor's root.
-        Verifier memory verifier = _verifiers[r.verifierId];
-        require(
-            verifier.where != address(0),
-            AttestationRegistry_UnknownVerifier(r.verifierId, _verifierCount)
-        );
-        Claims memory claims = IAttestationVerifier(verifier.where).verify(r.evidence, r.hints);
-        require(
-            claims.tier == verifier.tier,
-            AttestationRegistry_ClaimedTier(claims.tier, verifier.tier)
-        );
+        Claims memory claims = _claims(r.verifierId, r.evidence, r.hints, r.endorsements);
         // 5. Binding: the enclave committed to this signer, block, chain, registry, operator and
         // key.
-        _requireBound(r, claims, hpkeKeyHash, refBlockHash);
+        _requireBound(claims, r.signer, r.refBlock, r.operator, hpkeKeyHash, refBlockHash);
         // 6. Appraisal, and what was registered before.
-        Record memory record = _appraise(r, claims);
-        _requireRenewable(_records[r.signer], record, r.signer, claims);
+        SignerRecord record = _appraised(r, claims);
+        _requireRenewable(_records[r.signer], record, r.signer, claims.imageId);
         // 7. Effect.
         _records[r.signer] = record;
-        _emitRegistered(r, claims, record.expiresAt);
+        _emitRegistered(r, claims, record);
+    }
+
+    /// @inheritdoc IAttestationRegistry
+    function recheck(RecheckRequest calldata r) external {
+        // 1. Genuineness, with the collateral of now.
+        Claims memory claims = _claims(r.verifierId, r.evidence, r.hints, r.endorsements);
+        // 2. Whose: a signer that is registered, and not for good out of it.
+        SignerRecord record = _records[r.signer];
+        require(record.isKnown(), AttestationRegistry_UnknownSigner(r.signer));
+        require(!record.isRevoked(), AttestationRegistry_Revoked(r.signer));
+        // 3. Which: the evidence that the record stands on.
+        _requireBound(
+            claims, r.signer, record.refBlock(), record.operator(), r.hpkeKeyHash, r.refBlockHash
+        );
+        _requireSameTier(claims.tier, record.tier());
+        Appraisal memory appraisal = _imagePolicy.appraise(claims);
+        _requireSameImage(claims.imageId, appraisal.index, record.image());
+        // 4. Effect.
+        if (appraisal.refusal.length == 0) _extend(r.signer, record, claims, appraisal);
+        else _suspend(r.signer, record, appraisal);
     }
 
     /// @inheritdoc IAttestationRegistry
     function revoke(address signer) external {
-        address operator = _records[signer].operator;
-        require(operator != address(0), AttestationRegistry_UnknownSigner(signer));
+        SignerRecord record = _records[signer];
+        require(record.isKnown(), AttestationRegistry_UnknownSigner(signer));
         require(
-            msg.sender == operator || msg.sender == governance() || msg.sender == guardian(),
+            msg.sender == record.operator() || msg.sender == governance()
+                || msg.sender == guardian(),
             AttestationRegistry_MayNotRevoke(msg.sender)
         );
         _revoke(signer);
@@ -150,10 +125,7 @@ contract AttestationRegistry is Governed, IAttestationRegistry {
         Claim memory other = Equivocation.claim(hub, index, second);
         Equivocation.requireConflict(one, other);
         // Nobody registers the zero address, so an impossible signature fails here too.
-        require(
-            _records[one.signer].operator != address(0),
-            AttestationRegistry_UnknownSigner(one.signer)
-        );
+        require(_records[one.signer].isKnown(), AttestationRegistry_UnknownSigner(one.signer));
         emit SignerEquivocated({
             signer: one.signer,
             hub: hub,
@@ -167,27 +139,39 @@ contract AttestationRegistry is Governed, IAttestationRegistry {
     }
 
     /// @inheritdoc IAttestationRegistry
+    function imageWithdrawn(uint16 index) external {
+        require(msg.sender == address(_imagePolicy), AttestationRegistry_NotImagePolicy(msg.sender));
+        _withdrawnImages[index >> 8] |= uint256(1) << (index & 0xFF);
+    }
+
+    /// @inheritdoc IAttestationRegistry
     function isValid(address signer) external view returns (bool) {
         return _isValid(_records[signer]);
     }
 
     /// @inheritdoc IAttestationRegistry
-    function signerInfo(address signer) external view returns (SignerInfo memory) {
-        Record memory record = _records[signer];
+    function signerInfo(address signer) external view returns (SignerInfo memory info) {
+        SignerRecord record = _records[signer];
+        if (!record.isKnown()) return info;
+        (bytes32 imageId, ImageInfo memory image) = _imagePolicy.imageAt(record.image());
         return SignerInfo({
-            operator: record.operator,
-            expiresAt: record.expiresAt,
-            imageId: _imagePolicy.imageIdAt(record.image),
-            tee: record.marks >> 4,
-            tier: _tierOf(record),
-            revoked: record.marks & REVOKED != 0,
+            operator: record.operator(),
+            registeredAt: record.registeredAt(),
+            expiresAt: record.expiresAt(),
+            imageId: imageId,
+            tee: image.tee,
+            tier: record.tier(),
+            cause: _causeOf(record),
+            revoked: record.isRevoked(),
             valid: _isValid(record)
         });
     }
 
     /// @inheritdoc IAttestationRegistry
-    function verifierAt(uint16 verifierId) external view returns (address) {
-        return _verifiers[verifierId].where;
+    function lifeLeft(address signer) external view returns (uint256 seconds_, uint8 cause) {
+        SignerRecord record = _records[signer];
+        cause = _causeOf(record);
+        if (_isValid(record)) seconds_ = record.expiresAt() - block.timestamp;
     }
 
     /// @inheritdoc IAttestationRegistry
@@ -207,26 +191,65 @@ contract AttestationRegistry is Governed, IAttestationRegistry {
 
     /// @dev The signer is registered.
     function _revoke(address signer) private {
-        Record storage record = _records[signer];
-        require(record.marks & REVOKED == 0, AttestationRegistry_Revoked(signer));
-        record.marks |= REVOKED;
+        SignerRecord record = _records[signer];
+        require(!record.isRevoked(), AttestationRegistry_Revoked(signer));
+        _records[signer] = record.asRevoked();
         emit SignerRevoked({signer: signer, by: msg.sender});
         _signerSet.clearFor(signer);
     }
 
-    function _emitRegistered(RegistrationRequest calldata r, Claims memory claims, uint64 expiresAt)
-        private
-    {
+    /// @dev The claims are accepted. Nothing is ever shortened here, whatever they say.
+    function _extend(
+        address signer,
+        SignerRecord record,
+        Claims memory claims,
+        Appraisal memory appraisal
+    ) private {
+        SignerRecord extended = _ending(record, appraisal);
+        uint64 end = extended.expiresAt();
+        uint256 least = block.timestamp > record.expiresAt() ? block.timestamp : record.expiresAt();
+        require(end > least, AttestationRegistry_NothingToChange(end, least));
+        _records[signer] = extended;
+        emit SignerExtended({
+            signer: signer,
+            by: msg.sender,
+            tcbStatus: claims.tcbStatus,
+            evaluationNumber: claims.evaluationNumber,
+            expiresAt: end,
+            cause: extended.cause()
+        });
+    }
+
+    /// @dev The claims are refused: whoever chose the collateral, this has an effect only if no
+    ///      other would have been accepted, and if there is a life to end.
+    function _suspend(address signer, SignerRecord record, Appraisal memory appraisal) private {
+        if (!appraisal.isFinal || block.timestamp >= record.expiresAt()) {
+            Revert.bubble(appraisal.refusal);
+        }
+        _records[signer] = record.endingAt(block.timestamp, LifeCause.APPRAISAL);
+        emit SignerSuspended({signer: signer, by: msg.sender, refusal: appraisal.refusal});
+        _signerSet.clearFor(signer);
+    }
+
+    function _emitRegistered(
+        RegistrationRequest calldata r,
+        Claims memory claims,
+        SignerRecord record
+    ) private {
         emit SignerRegistered({
             signer: r.signer,
             operator: r.operator,
             imageId: claims.imageId,
             tee: claims.tee,
             tier: claims.tier,
+            tcbStatus: claims.tcbStatus,
+            evaluationNumber: claims.evaluationNumber,
             verifierId: r.verifierId,
             refBlock: r.refBlock,
-            expiresAt: expiresAt,
+            expiresAt: record.expiresAt(),
+            cause: record.cause(),
             hwId: claims.hwId,
+            evidenceHash: keccak256(r.evidence),
             hpkePublicKey: r.hpkePublicKey,
             evidence: r.evidence
         });
@@ -263,87 +286,97 @@ contract AttestationRegistry is Governed, IAttestationRegistry {
     }
 
     function _requireBound(
-        RegistrationRequest calldata r,
         Claims memory claims,
+        address signer,
+        uint64 refBlock,
+        address operator,
         bytes32 hpkeKeyHash,
         bytes32 refBlockHash
     ) private view {
-        (address signer, uint64 refBlock, bytes32 bound, uint32 version) =
+        (address seenSigner, uint64 seenBlock, bytes32 seen, uint32 version) =
             RegistrationCodec.split(claims.reportData0, claims.reportData1);
         uint32 wantedVersion = RegistrationCodec.LAYOUT_VERSION;
         require(
             version == wantedVersion, AttestationRegistry_ReportDataVersion(version, wantedVersion)
         );
-        require(signer == r.signer, AttestationRegistry_EvidenceForSigner(signer, r.signer));
-        require(refBlock == r.refBlock, AttestationRegistry_EvidenceForBlock(refBlock, r.refBlock));
+        require(seenSigner == signer, AttestationRegistry_EvidenceForSigner(seenSigner, signer));
+        require(seenBlock == refBlock, AttestationRegistry_EvidenceForBlock(seenBlock, refBlock));
         bytes32 wanted = RegistrationCodec.binding({
             registry: address(this),
-            signer: r.signer,
+            signer: signer,
             refBlockHash: refBlockHash,
-            operator: r.operator,
+            operator: operator,
             hpkeKeyHash: hpkeKeyHash
         });
-        require(bound == wanted, AttestationRegistry_EvidenceForRegistration(bound, wanted));
+        require(seen == wanted, AttestationRegistry_EvidenceForRegistration(seen, wanted));
     }
 
-    /// @dev The record as it would be: the image is live and for this platform, and something is
-    ///     left of its life.
-    function _appraise(RegistrationRequest calldata r, Claims memory claims)
+    /// @dev The record as it would be: the policy accepts the claims, and something is left of its
+    ///      life. A refusal of the policy is passed on as it is.
+    function _appraised(RegistrationRequest calldata r, Claims memory claims)
         private
         view
-        returns (Record memory)
+        returns (SignerRecord record)
     {
-        ImageInfo memory info = _imagePolicy.image(claims.imageId);
-        require(info.live, AttestationRegistry_ImageNotLive(claims.imageId));
-        require(info.tee == claims.tee, AttestationRegistry_ImageForTee(claims.tee, info.tee));
-        require(
-            claims.notAfter > block.timestamp,
-            AttestationRegistry_EvidenceExpired(claims.notAfter, block.timestamp)
-        );
-        uint256 byPolicy = block.timestamp + info.maxAge_s;
-        uint256 expiresAt = claims.notAfter < byPolicy ? claims.notAfter : byPolicy;
-        return Record({
-            operator: r.operator,
-            expiresAt: _toUint32(expiresAt),
-            refBlock: _toUint32(r.refBlock),
-            image: info.index,
-            marks: (claims.tee << 4) | (claims.tier << 1)
+        Appraisal memory appraisal = _imagePolicy.appraise(claims);
+        if (appraisal.refusal.length != 0) Revert.bubble(appraisal.refusal);
+        _requireUint32(r.refBlock);
+        _requireUint32(block.timestamp);
+        record = SignerRecords.make({
+            operator_: r.operator,
+            refBlock_: r.refBlock,
+            now_: block.timestamp,
+            image_: appraisal.index,
+            tier_: claims.tier
         });
+        record = _ending(record, appraisal);
+        uint64 end = record.expiresAt();
+        require(end > block.timestamp, AttestationRegistry_EvidenceExpired(end, block.timestamp));
     }
 
     function _requireRenewable(
-        Record memory old,
-        Record memory renewed,
+        SignerRecord old,
+        SignerRecord renewed,
         address signer,
-        Claims memory claims
+        bytes32 imageId
     ) private view {
-        if (old.operator == address(0)) return;
-        require(old.marks & REVOKED == 0, AttestationRegistry_Revoked(signer));
+        if (!old.isKnown()) return;
+        require(!old.isRevoked(), AttestationRegistry_Revoked(signer));
         require(
-            old.operator == renewed.operator,
-            AttestationRegistry_OperatorChanged(renewed.operator, old.operator)
+            old.operator() == renewed.operator(),
+            AttestationRegistry_OperatorChanged(renewed.operator(), old.operator())
+        );
+        _requireSameImage(imageId, renewed.image(), old.image());
+        _requireSameTier(renewed.tier(), old.tier());
+        require(
+            renewed.refBlock() > old.refBlock(),
+            AttestationRegistry_EvidenceNotNewer(renewed.refBlock(), old.refBlock())
         );
         require(
-            old.image == renewed.image,
-            AttestationRegistry_ImageChanged(claims.imageId, _imagePolicy.imageIdAt(old.image))
-        );
-        require(
-            old.marks == renewed.marks,
-            AttestationRegistry_TierChanged(_tierOf(renewed), _tierOf(old))
-        );
-        require(
-            renewed.refBlock > old.refBlock,
-            AttestationRegistry_EvidenceNotNewer(renewed.refBlock, old.refBlock)
-        );
-        require(
-            renewed.expiresAt >= old.expiresAt,
-            AttestationRegistry_RenewalShortens(renewed.expiresAt, old.expiresAt)
+            renewed.expiresAt() >= old.expiresAt(),
+            AttestationRegistry_RenewalShortens(renewed.expiresAt(), old.expiresAt())
         );
     }
 
-    function _isValid(Record memory record) private view returns (bool) {
-        return record.operator != address(0) && record.marks & REVOKED == 0
-            && block.timestamp < record.expiresAt && _imagePolicy.isLive(record.image);
+    function _requireSameImage(bytes32 seen, uint16 seenIndex, uint16 wanted) private view {
+        if (seenIndex == wanted) return;
+        (bytes32 wantedId,) = _imagePolicy.imageAt(wanted);
+        revert AttestationRegistry_ImageChanged(seen, wantedId);
+    }
+
+    function _isValid(SignerRecord record) private view returns (bool) {
+        return record.isCurrent() && !_isWithdrawn(record);
+    }
+
+    function _isWithdrawn(SignerRecord record) private view returns (bool) {
+        uint256 index = record.image();
+        return (_withdrawnImages[index >> 8] >> (index & 0xFF)) & 1 != 0;
+    }
+
+    /// @dev No image has index 0, so an unknown signer's is never withdrawn.
+    function _causeOf(SignerRecord record) private view returns (uint8) {
+        if (record.isRevoked()) return LifeCause.REVOKED;
+        return _isWithdrawn(record) ? LifeCause.WITHDRAWN : record.cause();
     }
 
     function _requireSound(RegistrationRequest calldata r) private pure {
@@ -351,29 +384,31 @@ contract AttestationRegistry is Governed, IAttestationRegistry {
         require(r.operator != address(0), AttestationRegistry_ZeroOperator());
         uint256 length = r.hpkePublicKey.length;
         require(length == HPKE_KEY_BYTES, AttestationRegistry_HpkeKeyLength(length, HPKE_KEY_BYTES));
-        length = r.evidence.length;
-        require(
-            length <= MAX_EVIDENCE_BYTES,
-            AttestationRegistry_EvidenceTooLong(length, MAX_EVIDENCE_BYTES)
-        );
-        length = r.hints.length;
-        require(
-            length <= MAX_HINTS_BYTES, AttestationRegistry_HintsTooLong(length, MAX_HINTS_BYTES)
-        );
         length = r.signature.length;
         require(
             length == SIGNATURE_BYTES, AttestationRegistry_SignatureLength(length, SIGNATURE_BYTES)
         );
     }
 
-    function _tierOf(Record memory record) private pure returns (uint8) {
-        return (record.marks >> 1) & 7;
+    function _requireSameTier(uint8 seen, uint8 wanted) private pure {
+        require(seen == wanted, AttestationRegistry_TierChanged(seen, wanted));
     }
 
-    function _toUint32(uint256 value) private pure returns (uint32) {
+    function _requireUint32(uint256 value) private pure {
         uint256 most = type(uint32).max;
         require(value <= most, AttestationRegistry_OutOfRange(value, most));
-        // forge-lint: disable-next-line(unsafe-typecast) checked in the statement above
-        return uint32(value);
+    }
+
+    /// @dev The record with the earlier of two ends: the image's age, counted from its
+    ///      registration, and the appraisal's, which is not before it.
+    function _ending(SignerRecord record, Appraisal memory appraisal)
+        private
+        pure
+        returns (SignerRecord)
+    {
+        uint256 end = uint256(record.registeredAt()) + appraisal.maxAge_s;
+        uint8 cause = LifeCause.AGE;
+        if (appraisal.until < end) (end, cause) = (appraisal.until, appraisal.cause);
+        return record.endingAt(end, cause);
     }
 }

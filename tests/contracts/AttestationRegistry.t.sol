@@ -9,8 +9,9 @@ import {
 import {Claims} from "contracts/interfaces/IAttestationVerifier.sol";
 import {ISignerSet} from "contracts/interfaces/ISignerSet.sol";
 import {Ecdsa} from "contracts/libraries/Ecdsa.sol";
+import {LifeCause} from "contracts/types/LifeCause.sol";
+import {TcbStatus} from "contracts/types/TcbStatus.sol";
 import {TeeKind, Tier} from "contracts/types/Tee.sol";
-import {Deploy} from "./Deploy.sol";
 import {FakeVerifier} from "./fakes/FakeVerifier.sol";
 import {RegistrySetup} from "./RegistrySetup.sol";
 
@@ -36,10 +37,14 @@ contract AttestationRegistryRegisterTest is RegistrySetup {
             IMAGE,
             TeeKind.SGX,
             Tier.DIRECT,
+            TcbStatus.UP_TO_DATE,
+            MIN_NUMBER,
             verifierId,
             HEIGHT - 5,
             uint64(block.timestamp + 7 days),
+            LifeCause.AGE,
             keccak256("a machine"),
+            keccak256(r.evidence),
             HPKE_KEY,
             r.evidence
         );
@@ -51,15 +56,6 @@ contract AttestationRegistryRegisterTest is RegistrySetup {
         vm.prank(address(0xa11));
         registry.register(r);
         assertEq(registry.signerInfo(signer).operator, OPERATOR, "operator");
-    }
-
-    function test_register_EndsWithTheCertificatesWhenTheyEndFirst() external {
-        RegistrationRequest memory r = requestAt(HEIGHT - 5);
-        Claims memory claims = claimsFor(r);
-        claims.notAfter = uint64(block.timestamp + 1 hours);
-        r.evidence = abi.encode(claims);
-        registry.register(r);
-        assertEq(registry.signerInfo(signer).expiresAt, block.timestamp + 1 hours, "end");
     }
 
     function test_isValid_EndsWithTheRegistration() external {
@@ -82,7 +78,7 @@ contract AttestationRegistryRegisterTest is RegistrySetup {
     function test_signerInfo_IsZeroForAnUnknownSigner() external view {
         assertEq(
             keccak256(abi.encode(registry.signerInfo(signer))),
-            keccak256(new bytes(7 * 32)),
+            keccak256(new bytes(9 * 32)),
             "all zeros"
         );
         assertTrue(!registry.isValid(signer), "not valid");
@@ -161,8 +157,11 @@ contract AttestationRegistryRegisterTest is RegistrySetup {
         r.evidence = new bytes(8193);
         refuse(r, IAttestationRegistry.AttestationRegistry_EvidenceTooLong.selector);
         r = requestAt(HEIGHT - 5);
-        r.hints = new bytes(1025);
+        r.hints = new bytes(16_385);
         refuse(r, IAttestationRegistry.AttestationRegistry_HintsTooLong.selector);
+        r = requestAt(HEIGHT - 5);
+        r.endorsements = new bytes(16_385);
+        refuse(r, IAttestationRegistry.AttestationRegistry_EndorsementsTooLong.selector);
         r = requestAt(HEIGHT - 5);
         r.signature = bytes.concat(r.signature, hex"00");
         refuse(r, IAttestationRegistry.AttestationRegistry_SignatureLength.selector);
@@ -283,9 +282,7 @@ contract AttestationRegistryRegisterTest is RegistrySetup {
 
     function test_register_RevertWhen_EvidenceIsForAnotherRegistry() external {
         RegistrationRequest memory r = requestAt(HEIGHT - 5);
-        registry = Deploy.attestationRegistry(
-            address(this), GUARDIAN, 0, policy, ISignerSet(address(signerSet)), WINDOW
-        );
+        deploy(ISignerSet(address(signerSet)));
         addVerifier(address(new FakeVerifier(Tier.DIRECT)));
         consent(r, KEY);
         refuseBinding(r);
@@ -323,42 +320,11 @@ contract AttestationRegistryRegisterTest is RegistrySetup {
         assertTrue(!registry.isValid(signer), "not registered");
     }
 
-    function test_register_RevertWhen_ImageIsNotApproved() external {
-        RegistrationRequest memory r = requestAt(HEIGHT - 5);
-        Claims memory claims = claimsFor(r);
-        claims.imageId = keccak256("another image");
-        refuseClaims(r, claims, IAttestationRegistry.AttestationRegistry_ImageNotLive.selector);
-    }
-
-    function test_register_RevertWhen_ImageWasWithdrawn() external {
-        policy.withdrawImage(IMAGE);
-        refuse(
-            requestAt(HEIGHT - 5),
-            abi.encodeWithSelector(
-                IAttestationRegistry.AttestationRegistry_ImageNotLive.selector, IMAGE
-            )
-        );
-    }
-
-    function test_register_RevertWhen_ImageIsForAnotherPlatform() external {
-        RegistrationRequest memory r = requestAt(HEIGHT - 5);
-        Claims memory claims = claimsFor(r);
-        claims.tee = TeeKind.TDX;
-        refuseClaims(r, claims, IAttestationRegistry.AttestationRegistry_ImageForTee.selector);
-    }
-
-    function test_register_RevertWhen_CertificatesHaveEnded() external {
-        RegistrationRequest memory r = requestAt(HEIGHT - 5);
-        Claims memory claims = claimsFor(r);
-        claims.notAfter = uint64(block.timestamp);
-        refuseClaims(r, claims, IAttestationRegistry.AttestationRegistry_EvidenceExpired.selector);
-    }
-
     function test_register_RevertWhen_ANumberDoesNotFitTheRecord() external {
-        vm.warp(2 ** 32 - 1);
+        vm.warp(2 ** 32);
         RegistrationRequest memory r = requestAt(HEIGHT - 5);
         refuse(r, IAttestationRegistry.AttestationRegistry_OutOfRange.selector);
-        vm.warp(1_900_000_000);
+        vm.warp(NOW);
         vm.roll(2 ** 32 + 1);
         setHash(2 ** 32);
         refuse(

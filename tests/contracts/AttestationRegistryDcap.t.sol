@@ -7,9 +7,10 @@ import {
     SignerInfo
 } from "contracts/interfaces/IAttestationRegistry.sol";
 import {IGoverned} from "contracts/interfaces/IGoverned.sol";
-import {IImagePolicy, ImageApproval} from "contracts/interfaces/IImagePolicy.sol";
+import {IImagePolicy, ImageApproval, Requirements} from "contracts/interfaces/IImagePolicy.sol";
 import {ISignerSet} from "contracts/interfaces/ISignerSet.sol";
 import {BlockHistory} from "contracts/libraries/BlockHistory.sol";
+import {TcbStatus} from "contracts/types/TcbStatus.sol";
 import {TeeKind, Tier} from "contracts/types/Tee.sol";
 import {Deploy} from "./Deploy.sol";
 import {CountingSignerSet} from "./fakes/CountingSignerSet.sol";
@@ -17,7 +18,7 @@ import {DcapFixture} from "./DcapFixture.sol";
 
 /// @notice Registrations whose evidence, report data and signature were made in Python.
 contract AttestationRegistryDcapTest is DcapFixture {
-    uint32 private constant MAX_AGE_S = 30 days;
+    uint32 private constant MAX_AGE_S = 7 days;
 
     IImagePolicy private policy;
     IAttestationRegistry private registry;
@@ -25,12 +26,14 @@ contract AttestationRegistryDcapTest is DcapFixture {
     function setUp() external {
         load();
         ISignerSet signerSet = ISignerSet(address(new CountingSignerSet()));
-        policy = Deploy.imagePolicy(address(this), address(this), 0, signerSet);
+        address wanted = vm.parseJsonAddress(json, ".registration.sgx0.registry");
+        policy = Deploy.imagePolicy(
+            address(this), address(this), 0, signerSet, IAttestationRegistry(wanted)
+        );
         vm.prank(vm.parseJsonAddress(json, ".registration.sgx0.deployer"));
         registry = Deploy.attestationRegistry(
             address(this), address(this), 0, policy, signerSet, BlockHistory.REACH
         );
-        address wanted = vm.parseJsonAddress(json, ".registration.sgx0.registry");
         assertEq(address(registry), wanted, "registry");
         govern(
             registry,
@@ -87,7 +90,7 @@ contract AttestationRegistryDcapTest is DcapFixture {
         assertEq(info.tee, tee, "TEE");
         assertEq(info.tier, Tier.DEV, "tier");
         assertEq(info.imageId, wordAt(keyOf(name, "imageId")), "image");
-        assertEq(info.expiresAt, block.timestamp + MAX_AGE_S, "end");
+        assertEq(info.expiresAt, block.timestamp / 64 * 64 + MAX_AGE_S, "end");
     }
 
     function requestOf(string memory name) private view returns (RegistrationRequest memory) {
@@ -99,6 +102,7 @@ contract AttestationRegistryDcapTest is DcapFixture {
             refBlock: uint64(numberAt(keyOf(name, "refBlock"))),
             evidence: bytesAt(keyOf(name, "evidence")),
             hints: hints(isSgx(name) ? "SGX_V3" : "TDX_V4"),
+            endorsements: "",
             signature: bytesAt(keyOf(name, "signature"))
         });
     }
@@ -116,13 +120,17 @@ contract AttestationRegistryDcapTest is DcapFixture {
     }
 
     function approve(string memory name, uint8 tee) private {
+        Requirements memory requirements;
+        requirements.maxAge_s = MAX_AGE_S;
+        requirements.tcbStatuses = uint16(1 << TcbStatus.UP_TO_DATE);
+        requirements.recoveryGrace_s = type(uint32).max;
         ImageApproval memory approval = ImageApproval({
             imageId: wordAt(keyOf(name, "imageId")),
             tee: tee,
-            maxAge_s: MAX_AGE_S,
             source: "https://example.org/oracle",
             commit: bytes20(uint160(0xc0ffee)),
-            buildDigest: keccak256("build")
+            buildDigest: keccak256("build"),
+            requirements: requirements
         });
         govern(policy, abi.encodeCall(IImagePolicy.approveImage, (approval)));
     }

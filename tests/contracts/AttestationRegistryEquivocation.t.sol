@@ -360,8 +360,7 @@ contract AttestationRegistryEquivocationTest is RegistrySetup {
     function deployHub() private returns (IFeedHub hub) {
         uint64 nonce = vm.getNonce(address(this));
         ISignerSet set = ISignerSet(vm.computeCreateAddress(address(this), nonce + 2));
-        policy = Deploy.imagePolicy(address(this), GUARDIAN, 0, set);
-        registry = Deploy.attestationRegistry(address(this), GUARDIAN, 0, policy, set, WINDOW);
+        deploy(set);
         Deploy.signerSet(address(this), GUARDIAN, 0, registry, policy, 0);
         verifierId = addVerifier(address(new FakeVerifier(Tier.DIRECT)));
         approve(IMAGE, TeeKind.SGX, 7 days);

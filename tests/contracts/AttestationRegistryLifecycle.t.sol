@@ -103,7 +103,7 @@ contract AttestationRegistryLifecycleTest is RegistrySetup {
         vm.expectRevert(
             abi.encodeWithSelector(
                 IAttestationRegistry.AttestationRegistry_RenewalShortens.selector,
-                block.timestamp + 7 days - 1,
+                block.timestamp + 7 days - 64,
                 block.timestamp + 7 days
             )
         );
@@ -271,6 +271,10 @@ contract AttestationRegistryGovernanceTest is RegistrySetup {
     function test_constructor_RevertWhen_WindowIsOutOfReach() external {
         uint64[2] memory windows = [uint64(0), 8192];
         for (uint256 i; i < 2; ++i) {
+            address next = vm.computeCreateAddress(address(this), vm.getNonce(address(this)) + 1);
+            ISignerSet set = ISignerSet(address(signerSet));
+            IImagePolicy images =
+                Deploy.imagePolicy(address(this), GUARDIAN, 0, set, IAttestationRegistry(next));
             vm.expectRevert(
                 abi.encodeWithSelector(
                     IAttestationRegistry.AttestationRegistry_RefWindowOutOfRange.selector,
@@ -278,25 +282,47 @@ contract AttestationRegistryGovernanceTest is RegistrySetup {
                     8191
                 )
             );
-            deploy(policy, ISignerSet(address(signerSet)), windows[i]);
+            deploy(images, set, windows[i]);
         }
     }
 
-    function test_constructor_RevertWhen_AContractIsZero() external {
-        vm.expectRevert(IAttestationRegistry.AttestationRegistry_ZeroAddress.selector);
-        deploy(IImagePolicy(address(0)), ISignerSet(address(signerSet)), WINDOW);
+    function test_constructor_RevertWhen_SignerSetIsZero() external {
         vm.expectRevert(IAttestationRegistry.AttestationRegistry_ZeroAddress.selector);
         deploy(policy, ISignerSet(address(0)), WINDOW);
+    }
+
+    function test_constructor_RevertWhen_PolicyHasNoCode() external {
+        address[2] memory empty = [address(0), address(0xbad)];
+        for (uint256 i; i < 2; ++i) {
+            vm.expectRevert(
+                abi.encodeWithSelector(
+                    IAttestationRegistry.AttestationRegistry_NoCode.selector, empty[i]
+                )
+            );
+            deploy(IImagePolicy(empty[i]), ISignerSet(address(signerSet)), WINDOW);
+        }
+    }
+
+    /// @dev A policy that tells another registry would leave this one's signers valid.
+    function test_constructor_RevertWhen_PolicyNamesAnotherRegistry() external {
+        address next = vm.computeCreateAddress(address(this), vm.getNonce(address(this)));
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                IAttestationRegistry.AttestationRegistry_ForeignPolicy.selector,
+                address(registry),
+                next
+            )
+        );
+        deploy(policy, ISignerSet(address(signerSet)), WINDOW);
     }
 
     function test_domainSeparator_IsThatOfChainAndRegistry() external {
         bytes32 here = registry.domainSeparator();
         vm.chainId(1337);
         assertTrue(registry.domainSeparator() != here, "another chain");
-        assertTrue(
-            deploy(policy, ISignerSet(address(signerSet)), 1).domainSeparator() != here,
-            "another registry"
-        );
+        vm.chainId(31_337);
+        deploy(ISignerSet(address(signerSet)));
+        assertTrue(registry.domainSeparator() != here, "another registry");
     }
 
     function deploy(IImagePolicy images, ISignerSet set, uint64 window)

@@ -61,9 +61,10 @@ library Deploy {
         address governance,
         address guardian,
         uint256 minDelay_s,
-        ISignerSet signers
+        ISignerSet signers,
+        IAttestationRegistry registry
     ) internal returns (IImagePolicy) {
-        bytes memory arguments = abi.encode(governance, guardian, minDelay_s, signers);
+        bytes memory arguments = abi.encode(governance, guardian, minDelay_s, signers, registry);
         return IImagePolicy(shipped("ImagePolicy", arguments));
     }
 

@@ -7,8 +7,9 @@ import {
 } from "contracts/interfaces/IAttestationRegistry.sol";
 import {Claims} from "contracts/interfaces/IAttestationVerifier.sol";
 import {IGoverned} from "contracts/interfaces/IGoverned.sol";
-import {IImagePolicy, ImageApproval} from "contracts/interfaces/IImagePolicy.sol";
+import {IImagePolicy, ImageApproval, Requirements} from "contracts/interfaces/IImagePolicy.sol";
 import {ISignerSet} from "contracts/interfaces/ISignerSet.sol";
+import {TcbStatus} from "contracts/types/TcbStatus.sol";
 import {TeeKind, Tier} from "contracts/types/Tee.sol";
 import {Deploy} from "./Deploy.sol";
 import {CountingSignerSet} from "./fakes/CountingSignerSet.sol";
@@ -25,6 +26,11 @@ abstract contract RegistrySetup is Test {
     uint256 internal constant KEY = uint256(keccak256("signer for tests"));
     uint64 internal constant WINDOW = 100;
     uint64 internal constant HEIGHT = 1_000_000;
+    uint32 internal constant MIN_NUMBER = 17;
+    uint32 internal constant RECOVERY_GRACE_S = 7 days;
+    uint32 internal constant COLLATERAL_GRACE_S = 1 days;
+    /// @dev A multiple of 64, the registry's unit of time.
+    uint256 internal constant NOW = 1_900_000_000 / 64 * 64;
 
     CountingSignerSet internal signerSet;
     IImagePolicy internal policy;
@@ -34,19 +40,23 @@ abstract contract RegistrySetup is Test {
 
     function setUp() public virtual {
         vm.chainId(31_337);
-        vm.warp(1_900_000_000);
+        vm.warp(NOW);
         vm.roll(HEIGHT);
         signer = vm.addr(KEY);
         signerSet = new CountingSignerSet();
-        policy = Deploy.imagePolicy(address(this), GUARDIAN, 0, ISignerSet(address(signerSet)));
-        registry = Deploy.attestationRegistry(
-            address(this), GUARDIAN, 0, policy, ISignerSet(address(signerSet)), WINDOW
-        );
+        deploy(ISignerSet(address(signerSet)));
         verifierId = addVerifier(address(new FakeVerifier(Tier.DIRECT)));
         approve(IMAGE, TeeKind.SGX, 7 days);
         for (uint64 age = 1; age < 10; ++age) {
             setHash(HEIGHT - age);
         }
+    }
+
+    /// @dev A policy and a registry that name each other.
+    function deploy(ISignerSet set) internal {
+        address next = vm.computeCreateAddress(address(this), vm.getNonce(address(this)) + 1);
+        policy = Deploy.imagePolicy(address(this), GUARDIAN, 0, set, IAttestationRegistry(next));
+        registry = Deploy.attestationRegistry(address(this), GUARDIAN, 0, policy, set, WINDOW);
     }
 
     function govern(IGoverned target, bytes memory call) internal {
@@ -59,14 +69,23 @@ abstract contract RegistrySetup is Test {
         for (id = 1; registry.verifierAt(id) != verifier; ++id) {}
     }
 
+    /// @dev Up to date, no advisories, a day's grace for collateral and a week's for recovery.
+    function strict(uint32 maxAge_s) internal pure returns (Requirements memory requirements) {
+        requirements.maxAge_s = maxAge_s;
+        requirements.tcbStatuses = uint16(1 << TcbStatus.UP_TO_DATE);
+        requirements.minEvaluationNumber = MIN_NUMBER;
+        requirements.recoveryGrace_s = RECOVERY_GRACE_S;
+        requirements.collateralGrace_s = COLLATERAL_GRACE_S;
+    }
+
     function approve(bytes32 imageId, uint8 tee, uint32 maxAge_s) internal {
         ImageApproval memory approval = ImageApproval({
             imageId: imageId,
             tee: tee,
-            maxAge_s: maxAge_s,
             source: "https://example.org/oracle",
             commit: bytes20(uint160(0xc0ffee)),
-            buildDigest: keccak256("build")
+            buildDigest: keccak256("build"),
+            requirements: strict(maxAge_s)
         });
         govern(policy, abi.encodeCall(IImagePolicy.approveImage, (approval)));
     }
@@ -99,7 +118,12 @@ abstract contract RegistrySetup is Test {
         claims.tier = Tier.DIRECT;
         claims.imageId = IMAGE;
         claims.hwId = keccak256("a machine");
+        claims.tcbStatus = TcbStatus.UP_TO_DATE;
+        claims.evaluationNumber = MIN_NUMBER;
+        claims.publicSince = uint64(NOW - 180 days);
+        claims.supersededAt = type(uint64).max;
         claims.notAfter = uint64(block.timestamp + 365 days);
+        claims.collateralUntil = uint64(block.timestamp + 365 days);
         bytes memory data = abi.encodePacked(r.signer, r.refBlock, bindingOf(r), uint32(1));
         (claims.reportData0, claims.reportData1) = abi.decode(data, (bytes32, bytes32));
     }

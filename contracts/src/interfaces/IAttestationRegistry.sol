@@ -10,9 +10,11 @@ import {IGoverned} from "./IGoverned.sol";
 /// @param hpkePublicKey X25519 public key of the enclave, 32 bytes.
 /// @param refBlock A past block whose hash the evidence commits to.
 /// @param evidence What the verifier takes; at most 8,192 bytes.
-/// @param hints What the verifier takes; at most 1,024 bytes.
+/// @param hints What the verifier takes; at most 16,384 bytes.
+/// @param endorsements What the verifier is to keep first, such as the machine's certificate; at
+///        most 16,384 bytes, empty if it has it.
 /// @param signature The signer's EIP-712 signature over the registration, 64 bytes (EIP-2098, low
-///        s).
+///        s). It covers neither hints nor endorsements, which prove nothing by themselves.
 struct RegistrationRequest {
     uint16 verifierId;
     address signer;
@@ -21,7 +23,29 @@ struct RegistrationRequest {
     uint64 refBlock;
     bytes evidence;
     bytes hints;
+    bytes endorsements;
     bytes signature;
+}
+
+/// @title What it takes to have a signer re-checked
+/// @dev All of it is public: the signer's last `SignerRegistered`, the header of its `refBlock`, and
+///      the vendor's collateral. The two hashes show that the evidence was made for this registry
+///      and chain; only what the enclave committed to fits.
+/// @param verifierId Verifier for this kind of evidence, from 1; of the signer's tier.
+/// @param signer A registered signer.
+/// @param hpkeKeyHash keccak256 of the X25519 key it is registered with.
+/// @param refBlockHash Hash of the block that it was last registered or renewed with.
+/// @param evidence The evidence it was last registered or renewed with.
+/// @param hints What the verifier takes now; at most 16,384 bytes.
+/// @param endorsements As in `RegistrationRequest`.
+struct RecheckRequest {
+    uint16 verifierId;
+    address signer;
+    bytes32 hpkeKeyHash;
+    bytes32 refBlockHash;
+    bytes evidence;
+    bytes hints;
+    bytes endorsements;
 }
 
 /// @title What a signer has signed
@@ -34,19 +58,24 @@ struct Statement {
 }
 
 /// @title What the registry says of a signer
+/// @dev Times are seconds since the epoch, multiples of 64.
 /// @param operator Who answers for it; zero for a signer that was never registered.
-/// @param expiresAt First moment, in seconds since the epoch, at which it is no longer valid.
+/// @param registeredAt When it was last registered or renewed, rounded down.
+/// @param expiresAt First moment at which it is no longer valid, rounded down.
 /// @param imageId Image it was attested with.
 /// @param tee Platform, as in `Claims.tee`.
 /// @param tier Who vouches, as in `Claims.tier`.
+/// @param cause What ends, or ended, it: a `LifeCause`.
 /// @param revoked Revoked, for good.
 /// @param valid Registered, not revoked, not expired, and its image is live.
 struct SignerInfo {
     address operator;
+    uint64 registeredAt;
     uint64 expiresAt;
     bytes32 imageId;
     uint8 tee;
     uint8 tier;
+    uint8 cause;
     bool revoked;
     bool valid;
 }
@@ -55,9 +84,9 @@ struct SignerInfo {
 /// @notice Anyone registers a signer with evidence; nobody can without.
 /// @dev A registration proves that, not longer ago than `maxRefBlocks` blocks, a genuine and
 ///      non-debug enclave of an approved image held the signer's key and named this operator, this
-///      chain and this registry. It does NOT prove that the enclave still runs, that the host is
-///      honest, or that the platform's microcode was current unless the verifier appraises it
-///      (`Claims.tcbStatus`).
+///      chain and this registry; and that its platform then met the image's requirements under the
+///      vendor's own collateral. It does NOT prove that the enclave still runs, or that the host is
+///      honest. `contracts/README.md` says it at length.
 interface IAttestationRegistry is IGoverned {
     /// @notice A verifier was added; it keeps its id for good.
     event VerifierAdded(
@@ -66,19 +95,42 @@ interface IAttestationRegistry is IGoverned {
 
     /// @notice A signer was registered or renewed. The evidence is complete but for the
     ///         certificates, which the verifier published when it cached them.
+    /// @param tcbStatus What the vendor's collateral said of the platform; see `TcbStatus`.
+    /// @param evaluationNumber The collateral's number; see `Claims`.
+    /// @param cause What `expiresAt` is the end of: a `LifeCause`.
+    /// @param evidenceHash keccak256 of the evidence.
     event SignerRegistered(
         address indexed signer,
         address indexed operator,
         bytes32 indexed imageId,
         uint8 tee,
         uint8 tier,
+        uint8 tcbStatus,
+        uint32 evaluationNumber,
         uint16 verifierId,
         uint64 refBlock,
         uint64 expiresAt,
+        uint8 cause,
         bytes32 hwId,
+        bytes32 evidenceHash,
         bytes hpkePublicKey,
         bytes evidence
     );
+
+    /// @notice A re-check was accepted, and the signer's registration ends later than before.
+    event SignerExtended(
+        address indexed signer,
+        address indexed by,
+        uint8 tcbStatus,
+        uint32 evaluationNumber,
+        uint64 expiresAt,
+        uint8 cause
+    );
+
+    /// @notice A re-check was refused, and the signer's registration ended with it. It comes back by
+    ///         a re-check that is accepted, or by a renewal.
+    /// @param refusal ABI-encoded error of `IImagePolicy`.
+    event SignerSuspended(address indexed signer, address indexed by, bytes refusal);
 
     /// @notice A signer was revoked, for good.
     event SignerRevoked(address indexed signer, address indexed by);
@@ -105,7 +157,13 @@ interface IAttestationRegistry is IGoverned {
     /// @notice A contract fixed at construction is the zero address.
     error AttestationRegistry_ZeroAddress();
 
-    /// @notice The address to add as a verifier has no code.
+    /// @notice The policy fixed at construction tells another registry of withdrawals.
+    error AttestationRegistry_ForeignPolicy(address seen, address wanted);
+
+    /// @notice Only the image policy says that an image was withdrawn.
+    error AttestationRegistry_NotImagePolicy(address seen);
+
+    /// @notice The policy fixed at construction, or the address to add as a verifier, has no code.
     error AttestationRegistry_NoCode(address seen);
 
     /// @notice The verifier says a tier that does not exist; they run from 1 to `wantedMax`.
@@ -137,6 +195,9 @@ interface IAttestationRegistry is IGoverned {
 
     /// @notice The hints are longer than any verifier needs.
     error AttestationRegistry_HintsTooLong(uint256 seen, uint256 wantedMax);
+
+    /// @notice The endorsements are longer than `wantedMax` bytes.
+    error AttestationRegistry_EndorsementsTooLong(uint256 seen, uint256 wantedMax);
 
     /// @notice The reference block is this block or a later one; its hash is not known.
     error AttestationRegistry_RefBlockNotPast(uint64 seen, uint256 wantedBelow);
@@ -172,14 +233,12 @@ interface IAttestationRegistry is IGoverned {
     /// @notice The verifier's claims carry another tier than the verifier had when it was added.
     error AttestationRegistry_ClaimedTier(uint8 seen, uint8 wanted);
 
-    /// @notice The image is not approved, or was withdrawn.
-    error AttestationRegistry_ImageNotLive(bytes32 seen);
-
-    /// @notice The image is approved for another platform.
-    error AttestationRegistry_ImageForTee(uint8 seen, uint8 wanted);
-
-    /// @notice The evidence's certificates end before this block.
+    /// @notice What the registration stands on ends, rounded down to 64 seconds, before this block.
     error AttestationRegistry_EvidenceExpired(uint64 seen, uint256 wantedAbove);
+
+    /// @notice A re-check was accepted, but the registration would not end later than it does, or
+    ///         not in the future.
+    error AttestationRegistry_NothingToChange(uint64 seen, uint256 wantedAbove);
 
     /// @notice The signer was revoked; a revoked key never returns.
     error AttestationRegistry_Revoked(address seen);
@@ -237,11 +296,23 @@ interface IAttestationRegistry is IGoverned {
 
     /// @notice Register or renew a signer. Anyone may call: the evidence and the signer's signature
     ///         name the operator.
-    /// @dev Fails closed with a typed error that names the check. A registration that someone else
-    ///      sends first has the same effect; the second then fails with
-    ///      `AttestationRegistry_EvidenceNotNewer`.
+    /// @dev Fails closed with a typed error that names the check; what the policy refuses, with an
+    ///      error of `IImagePolicy`. A registration that someone else sends first has the same
+    ///      effect; the second then fails with `AttestationRegistry_EvidenceNotNewer`. Who sends it
+    ///      first with other hints can have it end earlier; `recheck` with better ones mends that.
     /// @param r The registration.
     function register(RegistrationRequest calldata r) external;
+
+    /// @notice Have the evidence that a signer stands on verified and appraised again, with the
+    ///         collateral and the policy of now. Anyone may call.
+    /// @dev Accepted: the registration ends as it would if it had been made with this collateral, if
+    ///      that is later than now recorded; it never ends earlier by this. Refused: the signer is
+    ///      suspended, and the hubs are cleared if it ever had a seat, but only where the refusal is
+    ///      final (`Appraisal.isFinal`): nobody can suspend a signer by choosing the collateral.
+    ///      Otherwise the refusal is thrown. Where collateral or certificates have ended the
+    ///      verifier reverts, and nothing changes.
+    /// @param r The signer and its evidence.
+    function recheck(RecheckRequest calldata r) external;
 
     /// @notice Revoke a signer at once and for good, and clear the hubs if it ever had a seat.
     /// @param signer A registered signer.
@@ -264,6 +335,10 @@ interface IAttestationRegistry is IGoverned {
         Statement calldata second
     ) external;
 
+    /// @notice Note that an image was withdrawn, for good. Only the image policy calls.
+    /// @param index Of the image.
+    function imageWithdrawn(uint16 index) external;
+
     /// @notice Whether a signer may sign now.
     /// @param signer Any address.
     /// @return Registered, not revoked, not expired, and its image is live.
@@ -273,6 +348,12 @@ interface IAttestationRegistry is IGoverned {
     /// @param signer Any address.
     /// @return All zeros for a signer that was never registered.
     function signerInfo(address signer) external view returns (SignerInfo memory);
+
+    /// @notice How long a signer stays valid if nothing happens, and what ends it.
+    /// @param signer Any address.
+    /// @return seconds_ 0 for one that is not valid.
+    /// @return cause A `LifeCause`: what ends or ended it; NONE for one that was never registered.
+    function lifeLeft(address signer) external view returns (uint256 seconds_, uint8 cause);
 
     /// @notice The verifier with an id.
     /// @param verifierId From 1.

@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {SignerInfo} from "contracts/interfaces/IAttestationRegistry.sol";
 import {ISignerSet} from "contracts/interfaces/ISignerSet.sol";
+import {LifeCause} from "contracts/types/LifeCause.sol";
 import {Tier, TeeKind} from "contracts/types/Tee.sol";
 
 /// @notice What a signer set asks of the registry, without evidence. For tests alone.
@@ -14,10 +15,12 @@ contract FakeRegistry {
     {
         _infos[signer] = SignerInfo({
             operator: operator,
+            registeredAt: uint64(block.timestamp),
             expiresAt: expiresAt,
             imageId: bytes32(uint256(1)),
             tee: tee,
             tier: tier,
+            cause: LifeCause.AGE,
             revoked: false,
             valid: true
         });
