@@ -1,8 +1,12 @@
-"""Deploy all contracts on a local chain, in one block, with governance that does not wait."""
+"""Deploy all contracts on a local chain, in one block, with governance that does not wait.
 
-from collections.abc import Mapping
+The image policy's may wait: then what it is to approve is proposed in that block, the chain is set
+forward by the delay, and a second block executes it.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from enclave.domain.errors import ChainError
 from enclave.domain.evidence import TeeKind
@@ -11,6 +15,8 @@ from oracle.chain.abi_codec import decode_revert, load_abi
 from oracle.chain.rpc import RpcRefused
 from oracle.devnet.anvil import Anvil
 from oracle.devnet.artifacts import created_address, creation_code
+from oracle.devnet.silicon.collateral import FIRST_NUMBER
+from oracle.devnet.silicon.vendor import VendorConstants
 
 #: Gas offered with each deployment transaction; the local chain does not mind what is left over.
 _GAS = 15_000_000
@@ -27,8 +33,39 @@ _JUMP_LAPSE_S = 3_600
 #: Past rounds that the hub serves of each feed.
 #: No feed keeps its past rounds: a push then costs half.
 _HISTORY_ROUNDS = 0
-_REGISTRATION_S = 7 * 86_400
+_DAY_S = 86_400
+_UP_TO_DATE = 1
+_SOURCE = "local working copy"
 _READ_MAX_AGE_S = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Requirements:
+    """What an image's platforms must meet; see `IImagePolicy`.
+
+    Attributes:
+        max_age_s: Longest life of a registration.
+        tcb_statuses: Those that are accepted.
+        min_evaluation_number: Lowest TCB evaluation data number.
+        recovery_grace_s: How long an older number is still taken.
+        collateral_grace_s: How long a registration outlives its collateral.
+    """
+
+    max_age_s: int = 7 * _DAY_S
+    tcb_statuses: tuple[int, ...] = (_UP_TO_DATE,)
+    min_evaluation_number: int = FIRST_NUMBER
+    recovery_grace_s: int = _DAY_S
+    collateral_grace_s: int = 3 * _DAY_S
+
+    def fields(self) -> tuple[Any, ...]:
+        """The struct; any machine, no advisories."""
+        mask = sum(1 << status for status in self.tcb_statuses)
+        graces = (self.recovery_grace_s, self.collateral_grace_s)
+        return (self.max_age_s, mask, self.min_evaluation_number, *graces, (), ())
+
+
+#: What a local world's images ask for unless they are told otherwise.
+REQUIREMENTS: Final = Requirements()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,20 +77,24 @@ class Plan:
         operators: Addresses that get a seat each, in the order of the seats, 20 bytes.
         images: The enclave image to approve for each platform, 32 bytes.
         build_digest: What the approvals state as the build's digest, 32 bytes.
-        anchor: Constructor arguments of the verifier: the vendor's root and quoting enclaves.
+        vendor: What collateral and verifier are built with.
         reseat_interval_s: Least time between two changes of a seat.
         quorum: Seats that must sign a report.
         operator_wei: What each operator holds at first.
+        requirements: What the platforms of all images must meet.
+        policy_delay_s: The image policy's delay; the chain is set forward by it.
     """
 
     definitions: tuple[bytes, ...]
     operators: tuple[bytes, ...]
     images: Mapping[TeeKind, bytes]
     build_digest: bytes
-    anchor: tuple[Any, Any]
+    vendor: VendorConstants
     reseat_interval_s: int
     quorum: int = 1
     operator_wei: int = 10 * 10**18
+    requirements: Requirements = REQUIREMENTS
+    policy_delay_s: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,29 +135,35 @@ class Deployment:
 
 @dataclass(slots=True)
 class _Batch:
-    """Transactions of one account that will share a block."""
+    """Transactions of one account: those that will share a block, and those after the delay."""
 
     sender: bytes
     calls: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    later: list[tuple[str, dict[str, str]]] = field(default_factory=list)
 
     def create(self, name: str, *arguments: Any) -> bytes:
         """Deploy a contract; returns its address."""
         nonce = len(self.calls)
-        self._add(f"deploy {name}", creation_code(name, *arguments), None)
+        self._add(self.calls, f"deploy {name}", creation_code(name, *arguments), None)
         return created_address(self.sender, nonce)
 
-    def govern(self, name: str, at: bytes, function: str, *arguments: Any) -> None:
-        """Propose and, as there is no delay here, execute at once."""
+    def govern(
+        self, name: str, at: bytes, function: str, *arguments: Any, waits: bool = False
+    ) -> None:
+        """Propose, and execute at once or after the delay."""
         call = load_abi(name).encode_call(function, *arguments)
-        for step in ("propose", "execute"):
-            self._add(f"{step} {name}.{function}", load_abi(name).encode_call(step, call), at)
+        steps = {"propose": self.calls, "execute": self.later if waits else self.calls}
+        for step, calls in steps.items():
+            data = load_abi(name).encode_call(step, call)
+            self._add(calls, f"{step} {name}.{function}", data, at)
 
-    def _add(self, what: str, data: bytes, to: bytes | None) -> None:
+    def _add(
+        self, calls: list[tuple[str, dict[str, str]]], what: str, data: bytes, to: bytes | None
+    ) -> None:
         fields = {"from": _hex(self.sender), "gas": hex(_GAS), "data": _hex(data)}
-        fields["nonce"] = hex(len(self.calls))
         if to is not None:
             fields["to"] = _hex(to)
-        self.calls.append((what, fields))
+        calls.append((what, fields))
 
 
 async def deploy(chain: Anvil, plan: Plan) -> Deployment:
@@ -135,17 +182,22 @@ async def deploy(chain: Anvil, plan: Plan) -> Deployment:
     feeds = tuple(_feed(batch, contracts["FeedHub"], canonical) for canonical in plan.definitions)
     for operator in plan.operators:
         await chain.call("anvil_setBalance", _hex(operator), hex(plan.operator_wei))
-    await _mine(chain, batch)
+    await _mine(chain, batch.calls)
+    if batch.later:
+        await chain.advance(plan.policy_delay_s)
+        await _mine(chain, batch.later)
     return Deployment(sender, plan.operators, contracts, feeds)
 
 
 def _contracts(batch: _Batch, plan: Plan) -> dict[str, bytes]:
     roles = (batch.sender, batch.sender, 0)
-    order = ("ImagePolicy", "AttestationRegistry", "SignerSet", "FeedHub", "DcapVerifier")
+    core = ("ImagePolicy", "AttestationRegistry", "SignerSet", "FeedHub")
+    order = (*core, "IntelCollateral", "DcapVerifier")
     at = {name: created_address(batch.sender, nonce) for nonce, name in enumerate(order)}
     config = (plan.quorum, _VENDORS, _TIER_DEV, _HUB_MAX_AGE_S, _HUB_SKEW_S)
+    waiting = (*roles[:2], plan.policy_delay_s)
     arguments: dict[str, tuple[Any, ...]] = {
-        "ImagePolicy": (*roles, at["SignerSet"]),
+        "ImagePolicy": (*waiting, at["SignerSet"], at["AttestationRegistry"]),
         "AttestationRegistry": (*roles, at["ImagePolicy"], at["SignerSet"], _MAX_REF_BLOCKS),
         "SignerSet": (
             *roles,
@@ -154,7 +206,8 @@ def _contracts(batch: _Batch, plan: Plan) -> dict[str, bytes]:
             plan.reseat_interval_s,
         ),
         "FeedHub": (*roles, at["SignerSet"], config),
-        "DcapVerifier": plan.anchor,
+        "IntelCollateral": (plan.vendor.root_certificate, plan.vendor.signer_name, True),
+        "DcapVerifier": (at["IntelCollateral"],),
     }
     for name in order:
         batch.create(name, *arguments[name])
@@ -169,16 +222,17 @@ def _policies(batch: _Batch, at: Mapping[str, bytes], plan: Plan) -> None:
     for operator in plan.operators:
         batch.govern("SignerSet", at["SignerSet"], "addSeat", operator)
     for tee, image_id in plan.images.items():
-        source = "local working copy"
-        approval = (
-            image_id,
-            int(tee),
-            _REGISTRATION_S,
-            source,
-            plan.build_digest[:20],
-            plan.build_digest,
-        )
-        batch.govern("ImagePolicy", at["ImagePolicy"], "approveImage", approval)
+        approval = image_approval(image_id, tee, plan.build_digest, plan.requirements)
+        waits = plan.policy_delay_s > 0
+        batch.govern("ImagePolicy", at["ImagePolicy"], "approveImage", approval, waits=waits)
+
+
+def image_approval(
+    image_id: bytes, tee: TeeKind, build_digest: bytes, requirements: Requirements
+) -> tuple[Any, ...]:
+    """The argument of `ImagePolicy.approveImage`; the build's digest stands for a commit, too."""
+    provenance = (_SOURCE, build_digest[:20], build_digest)
+    return (image_id, int(tee), *provenance, requirements.fields())
 
 
 def _feed(batch: _Batch, hub: bytes, canonical: bytes) -> FeedContracts:
@@ -194,13 +248,16 @@ def _feed(batch: _Batch, hub: bytes, canonical: bytes) -> FeedContracts:
     return FeedContracts(identity, definition.name, definition.decimals, facade, consumer)
 
 
-async def _mine(chain: Anvil, batch: _Batch) -> None:
-    """Put the whole batch into one block and check every receipt."""
+async def _mine(chain: Anvil, calls: Sequence[tuple[str, dict[str, str]]]) -> None:
+    """Put all into one block, in this order, and check every receipt."""
     await chain.call("evm_setAutomine", False)
-    hashes = await chain.batch([("eth_sendTransaction", [fields]) for _, fields in batch.calls])
+    sender = calls[0][1]["from"]
+    first = int(await chain.call("eth_getTransactionCount", sender, "latest"), 16)
+    numbered = [(what, fields | {"nonce": hex(n)}) for n, (what, fields) in enumerate(calls, first)]
+    hashes = await chain.batch([("eth_sendTransaction", [fields]) for _, fields in numbered])
     await chain.call("evm_mine")
     receipts = await chain.batch([("eth_getTransactionReceipt", [name]) for name in hashes])
-    for (what, fields), receipt in zip(batch.calls, receipts, strict=True):
+    for (what, fields), receipt in zip(numbered, receipts, strict=True):
         if receipt is None:
             raise ChainError(f"{what}: not mined; the block is full")
         if receipt["status"] != "0x1":

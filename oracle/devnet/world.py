@@ -5,6 +5,7 @@ import contextlib
 import json
 import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -14,7 +15,7 @@ from enclave.domain.evidence import TeeKind
 from enclave.domain.report import keccak256
 from oracle.config import Config, load_config
 from oracle.devnet.anvil import CHAIN_ID, DEFAULT_ANVIL, Anvil, anvil
-from oracle.devnet.deploy import Deployment, Plan, deploy
+from oracle.devnet.deploy import REQUIREMENTS, Deployment, Plan, Requirements, deploy
 from oracle.devnet.operators import Operator, make_operators
 from oracle.devnet.ports import reserved_ports
 from oracle.devnet.silicon.vendor import VendorConstants, measure_enclave, predict_image_id
@@ -54,6 +55,8 @@ class WorldOptions:
         nodes: How many operators have a seat and a node, 1 to 32.
         quorum: How many of them must sign a report.
         second_tee: Platform of every second node, where it is another one.
+        requirements: What the machines must meet.
+        policy_delay_s: How long an image waits for its approval.
     """
 
     tee: TeeKind
@@ -66,6 +69,8 @@ class WorldOptions:
     nodes: int = 1
     quorum: int = 1
     second_tee: TeeKind | None = None
+    requirements: Requirements = REQUIREMENTS
+    policy_delay_s: int = 0
 
     def tee_of(self, operator: Operator) -> TeeKind:
         """Platform of an operator's node."""
@@ -142,7 +147,7 @@ async def world(options: WorldOptions, sources: TlsSources | None) -> AsyncItera
         socket = folder / "silicon" / "silicon.sock"
         await asyncio.to_thread(socket.parent.mkdir, mode=0o700)
         vendor = await stack.enter_async_context(silicon(socket))
-        chain = await stack.enter_async_context(anvil(options.anvil))
+        chain = await stack.enter_async_context(_chain(options))
         count = options.nodes
         ports = stack.enter_context(reserved_ports(count)) if count > 1 else (0,)
         operators = await asyncio.to_thread(make_operators, folder, ports)
@@ -173,6 +178,11 @@ def check_quorum(*, nodes: int, quorum: int) -> None:
         )
 
 
+def _chain(options: WorldOptions) -> AbstractAsyncContextManager[Anvil]:
+    """A chain whose clock is right once the first images have waited for their approval."""
+    return anvil(options.anvil, began_s_ago=options.policy_delay_s)
+
+
 async def _set_pace(chain: Anvil, block_time_s: int | None) -> None:
     if block_time_s is None:
         await chain.call("evm_setAutomine", True)
@@ -197,9 +207,11 @@ def _plan(
         operator_wei=options.operator_wei,
         images=images if options.approve_image else {},
         build_digest=build_digest,
-        anchor=vendor.constructor_args(),
+        vendor=vendor,
         reseat_interval_s=0,
         quorum=options.quorum,
+        requirements=options.requirements,
+        policy_delay_s=options.policy_delay_s,
     )
 
 

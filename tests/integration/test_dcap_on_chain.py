@@ -88,7 +88,7 @@ async def _contracts(
         operators=(OPERATOR,),
         images={tee: predict_image_id(form, MEASUREMENT)},
         build_digest=keccak256(b"build"),
-        anchor=vendor.constants.constructor_args(),
+        vendor=vendor.constants,
         reseat_interval_s=0,
     )
     async with anvil() as chain:

@@ -12,7 +12,7 @@ import json
 import signal
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from oracle.devnet.silicon.control import FORMS
@@ -21,6 +21,8 @@ from oracle.devnet.silicon.pcs import serve_pcs
 from oracle.devnet.silicon.service import serve_silicon
 from oracle.devnet.silicon.vendor import SiliconVendor, VendorConstants
 
+#: The vendor is older than any chain here, which may begin in the past.
+_AGE = timedelta(days=30)
 _EPILOG = """\
 The collateral service has the vendor's paths, such as /tdx/certification/v4/tcb?fmspc=..., on
 127.0.0.1. What is to happen to the vendor (a revocation, a TCB recovery, an update of the machine,
@@ -52,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="form of the quotes of its TEE, once for each TEE; default: the oldest",
     )
     arguments = parser.parse_args(argv)
-    vendor = SiliconVendor(now=datetime.now(UTC))
+    vendor = SiliconVendor(now=datetime.now(UTC) - _AGE)
     for form in arguments.form:
         vendor.choose_form(FORMS[form])
     return asyncio.run(_serve(vendor, arguments.listen, arguments.pcs_port))
