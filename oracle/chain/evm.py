@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from enclave.domain.errors import ChainError
-from oracle.chain.abi_codec import ContractAbi, decode_revert, load_abi, revert_name
+from oracle.chain.abi_codec import ContractAbi, load_abi
 from oracle.chain.base import (
     Block,
     Call,
@@ -21,7 +21,8 @@ from oracle.chain.base import (
     Seats,
     SignerStatus,
 )
-from oracle.chain.rpc import Rpc, RpcRefused, hex_bytes, quantity
+from oracle.chain.reading import read_contract
+from oracle.chain.rpc import Rpc, hex_bytes, quantity
 from oracle.config import checksum_address
 
 _ZERO = "0x" + "00" * 20
@@ -273,19 +274,7 @@ class EvmChain:
         *arguments: object,
         block: str = "latest",
     ) -> Any:
-        address, abi = contract
-        data = "0x" + abi.encode_call(name, *arguments).hex()
-        try:
-            raw = await self._rpc.request("eth_call", [{"to": address, "data": data}, block])
-        except RpcRefused as error:
-            if not error.data:
-                raise
-            reason = decode_revert(abi, error.data)
-            raise CallReverted(f"{name}: {reason}", name=revert_name(abi, error.data)) from error
-        answer = hex_bytes(raw)
-        if not answer and abi.functions[name].outputs:
-            raise ChainError(f"{name}: no contract at {address}; check the address and the network")
-        return abi.decode_result(name, answer)
+        return await read_contract(self._rpc, contract, name, *arguments, block=block)
 
 
 def _call(

@@ -37,6 +37,7 @@ COMMANDS = {
     "feeds": _Entry("feeds", "app", "Feed definitions: hash them, show them."),
     "quorum": _Entry("quorum", "app", "Nodes that make reports together: certificates."),
     "registry": _Entry("registry", "app", "Registered signers: list, show with evidence, revoke."),
+    "collateral": _Entry("collateral", "app", "What Intel signs about platforms: status, update."),
     "demo": _Entry("demo", "demo", "The whole main job on this machine, with emulated hardware."),
 }
 

@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from enclave.domain.errors import ChainError, ConfigError, OracleError
+from enclave.domain.errors import AttestationError, ChainError, ConfigError, OracleError
+from oracle.attestation.endorsements.errors import CollateralUnavailable
 from oracle.store import JournalError, JournalLocked
 
 
@@ -45,6 +46,8 @@ def exit_status(error: OracleError) -> ExitStatus:
         (JournalLocked, ExitStatus.JOURNAL_LOCKED),
         (JournalError, ExitStatus.JOURNAL_UNUSABLE),
         (ChainError, ExitStatus.NOT_READY),
+        (AttestationError, ExitStatus.NOT_READY),
+        (CollateralUnavailable, ExitStatus.NOT_READY),
     )
     return next((status for kind, status in kinds if isinstance(error, kind)), ExitStatus.FAILURE)
 

@@ -19,6 +19,7 @@ from oracle.config.schema import (
     PeerConfig,
     QuorumConfig,
     checksum_address,
+    parse_source,
     split_listen,
 )
 
@@ -34,6 +35,7 @@ __all__ = [
     "mask_url",
     "masked",
     "network_names",
+    "parse_source",
     "read_private_file",
     "split_listen",
 ]

@@ -229,6 +229,8 @@ def masked(config: Config) -> dict[str, Any]:
     """The effective configuration for people: endpoints without what may be secret in them."""
     shown = config.model_dump(mode="json", by_alias=False)
     shown["chain"]["rpc_urls"] = [mask_url(url) for url in config.chain.rpc_urls]
+    if isinstance(config.collateral.source, str):
+        shown["collateral"]["source"] = mask_url(config.collateral.source)
     return shown
 
 

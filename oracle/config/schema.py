@@ -72,6 +72,27 @@ def _peer_url(text: str) -> str:
     return f"https://{parts.netloc}"
 
 
+def parse_source(text: str) -> str | Path:
+    """A service's URL, or the path of a folder.
+
+    Raises:
+        ValueError: A URL of another kind.
+    """
+    if "://" not in text:
+        return Path(text)
+    parts = urlsplit(text)
+    is_local = parts.scheme == "http" and parts.hostname == "127.0.0.1"
+    if not (is_local or (parts.scheme == "https" and parts.hostname)) or parts.query:
+        raise ValueError("wanted https://…, http://127.0.0.1:PORT or a folder")
+    return text
+
+
+def _source(value: object) -> object:
+    if not isinstance(value, str) or not value:
+        raise ValueError("wanted https://…, http://127.0.0.1:PORT or a folder")
+    return parse_source(value)
+
+
 def _listen(text: str) -> str:
     host, port = split_listen(text)
     if not host or not 0 <= port <= 65_535:
@@ -91,6 +112,7 @@ Address = Annotated[str, AfterValidator(checksum_address)]
 Wei = Annotated[int, BeforeValidator(_wei)]
 Seconds = Annotated[float, BeforeValidator(_seconds), Field(gt=0, le=86_400)]
 FilePath = Annotated[Path, BeforeValidator(_path)]
+UrlOrFolder = Annotated[str | Path, BeforeValidator(_source)]
 RpcUrl = Annotated[str, AfterValidator(_rpc_url)]
 PeerUrl = Annotated[str, AfterValidator(_peer_url)]
 Listen = Annotated[str, AfterValidator(_listen)]
@@ -197,6 +219,18 @@ class DaemonConfig(_Section):
     restart_max_s: Seconds = 60.0
 
 
+class CollateralConfig(_Section):
+    """Where the vendor's signed documents about platforms come from.
+
+    Attributes:
+        source: A service with the API of Intel's PCS, version 4, or a folder.
+        timeout_s: Limit of one answer of the service.
+    """
+
+    source: UrlOrFolder = "https://api.trustedservices.intel.com"
+    timeout_s: Annotated[Seconds, Field(ge=0.1, le=60)] = 10.0
+
+
 class PeerConfig(_Section):
     """Another operator's node.
 
@@ -281,6 +315,7 @@ class Config(_Section):
     enclave: EnclaveConfig = EnclaveConfig()
     feeds: FeedsConfig = FeedsConfig()
     daemon: DaemonConfig = DaemonConfig()
+    collateral: CollateralConfig = CollateralConfig()
     quorum: QuorumConfig | None = None
     http: HttpConfig = HttpConfig()
     gas: GasConfig = GasConfig()

@@ -6,6 +6,7 @@ from oracle.store.journal import (
     Journal,
     JournaledTransaction,
     open_journal,
+    read_last_evidence,
     read_summary,
 )
 
@@ -16,5 +17,6 @@ __all__ = [
     "JournalLocked",
     "JournaledTransaction",
     "open_journal",
+    "read_last_evidence",
     "read_summary",
 ]

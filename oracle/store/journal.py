@@ -271,6 +271,29 @@ def read_summary(path: Path, *, limit: int = 10) -> dict[str, Any]:
     }
 
 
+def read_last_evidence(path: Path, *, chain_id: int, registry: str) -> bytes | None:
+    """The newest evidence for a registry, without taking the journal's lock; `None` without any.
+
+    Raises:
+        JournalError: It cannot be read.
+    """
+    if not path.exists():
+        return None
+    try:
+        database = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+        try:
+            row = database.execute(
+                "SELECT evidence FROM evidence WHERE chain_id = ? AND registry = ?"
+                " ORDER BY id DESC LIMIT 1",
+                (chain_id, registry),
+            ).fetchone()
+        finally:
+            database.close()
+    except sqlite3.Error as error:
+        raise JournalError(f"journal {path}: {error}") from error
+    return None if row is None else bytes(row[0])
+
+
 def _insert_attempt(database: sqlite3.Connection, row: int, attempt: Attempt) -> None:
     fees = (str(attempt.max_fee_wei), str(attempt.max_priority_fee_wei))
     database.execute(

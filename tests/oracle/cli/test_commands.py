@@ -15,6 +15,7 @@ from enclave.domain.errors import (
     ConfigError,
     OracleError,
 )
+from oracle.attestation.endorsements.errors import CollateralUnavailable
 from oracle.cli import COMMANDS, build_app
 from oracle.cli.outcome import ExitStatus, exit_status
 from oracle.store import JournalError, JournalLocked, open_journal
@@ -172,7 +173,8 @@ async def test_status_of_a_node_that_does_not_run_shows_the_journal_and_ends_wit
         (ChainError("x"), 3),
         (JournalLocked("x"), 4),
         (JournalError("x"), 5),
-        (AttestationError("x"), 1),
+        (AttestationError("x"), 3),
+        (CollateralUnavailable("x"), 3),
         (OracleError("x"), 1),
     ],
 )

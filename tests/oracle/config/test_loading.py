@@ -276,3 +276,54 @@ def test_a_quorum_needs_peers_and_the_operators_key(tmp_path: Path) -> None:
 )
 def test_where_to_listen_is_split(text: str, parts: tuple[str, int]) -> None:
     assert split_listen(text) == parts
+
+
+@pytest.mark.parametrize(
+    ("written", "source"),
+    [
+        ("https://pccs.example:8081", "https://pccs.example:8081"),
+        ("http://127.0.0.1:9000", "http://127.0.0.1:9000"),
+        ("/var/lib/collateral", Path("/var/lib/collateral")),
+    ],
+)
+def test_collateral_comes_from_a_service_or_a_folder(
+    tmp_path: Path, written: str, source: str | Path
+) -> None:
+    config = load_config(_write(tmp_path, GOOD + f'[collateral]\nsource = "{written}"\n'))
+    assert config.collateral.source == source
+
+
+def test_a_folder_of_collateral_is_relative_to_the_file(tmp_path: Path) -> None:
+    config = load_config(_write(tmp_path, GOOD + '[collateral]\nsource = "intel"\n'))
+    assert config.collateral.source == tmp_path / "intel"
+
+
+def test_without_the_section_the_vendors_own_service_is_asked(tmp_path: Path) -> None:
+    config = load_config(_write(tmp_path, GOOD))
+    assert config.collateral.source == "https://api.trustedservices.intel.com"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'source = "http://pccs.example"',
+        'source = "http://localhost:1"',
+        'source = "https://"',
+        'source = "https://pccs.example/?key=1"',
+        'source = "ftp://pccs.example"',
+        "source = 5",
+        'source = ""',
+        "timeout_s = 61",
+    ],
+)
+def test_a_fault_in_the_collateral_section_is_found_where_it_is(tmp_path: Path, line: str) -> None:
+    text = GOOD + f"[collateral]\n{line}\n"
+    number = text.count("\n")
+    fault = _fault(tmp_path, text)
+    assert f"oracle.toml:{number}: collateral.{line.partition(' ')[0]}: " in fault
+
+
+def test_what_may_be_secret_in_a_services_url_is_masked(tmp_path: Path) -> None:
+    source = "https://user:pw@pccs.example/token"
+    config = load_config(_write(tmp_path, GOOD + f'[collateral]\nsource = "{source}"\n'))
+    assert masked(config)["collateral"]["source"] == "https://pccs.example/***"

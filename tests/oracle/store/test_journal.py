@@ -9,7 +9,13 @@ from typing import Any
 
 import pytest
 
-from oracle.store import JournalError, JournalLocked, open_journal, read_summary
+from oracle.store import (
+    JournalError,
+    JournalLocked,
+    open_journal,
+    read_last_evidence,
+    read_summary,
+)
 
 WHO: dict[str, Any] = {"chain_id": 31_337, "submitter": "0xA"}
 FORM: dict[str, Any] = {
@@ -208,3 +214,23 @@ async def test_a_summary_shows_the_last_transactions_first(path: Path) -> None:
         for nonce in (1, 2):
             await journal.begin(**_intent(nonce, hash_=bytes((nonce,)) * 32))
         assert [row["nonce"] for row in read_summary(path)["last"]] == [2, 1]
+
+
+async def test_the_newest_evidence_is_read_beside_the_running_node(path: Path) -> None:
+    where: dict[str, Any] = {"chain_id": 31_337, "registry": "0xR"}
+    assert read_last_evidence(path, **where) is None
+    async with open_journal(path) as journal:
+        assert read_last_evidence(path, **where) is None
+        for number, evidence in ((1, b"old"), (2, b"new")):
+            await journal.add_evidence(**where, signer="0xS", ref_block=number, evidence=evidence)
+        await journal.add_evidence(
+            chain_id=1, registry="0xR", signer="0xS", ref_block=3, evidence=b"elsewhere"
+        )
+        assert read_last_evidence(path, **where) == b"new"
+        assert read_last_evidence(path, chain_id=31_337, registry="0xQ") is None
+
+
+def test_a_file_that_is_no_journal_has_no_evidence(path: Path) -> None:
+    path.write_bytes(b"something else, and long enough to be looked at" * 30)
+    with pytest.raises(JournalError, match="journal"):
+        read_last_evidence(path, chain_id=1, registry="0xR")
