@@ -50,6 +50,18 @@ class Anvil:
 
     async def batch(self, calls: Sequence[tuple[str, Sequence[Any]]]) -> list[Any]:
         """Several calls in one request, answered in order; see `call`."""
+        answers = await self.answers(calls)
+        for answer in answers:
+            if isinstance(answer, RpcRefused):
+                raise answer
+        return answers
+
+    async def answers(self, calls: Sequence[tuple[str, Sequence[Any]]]) -> list[Any]:
+        """As `batch`, with an `RpcRefused` in the place of each answer that is an error.
+
+        Raises:
+            ChainError: The chain is not reachable.
+        """
         requests = [
             {"jsonrpc": "2.0", "id": next(self._ids), "method": method, "params": list(params)}
             for method, params in calls
@@ -68,7 +80,7 @@ def _result(request: dict[str, Any], reply: dict[str, Any]) -> Any:
     if "error" in reply:
         error = reply["error"]
         data = error.get("data")
-        raise RpcRefused(
+        return RpcRefused(
             f"{request['method']}: {error.get('message')}",
             code=int(error.get("code", 0)),
             data=bytes.fromhex(data.removeprefix("0x")) if isinstance(data, str) else b"",

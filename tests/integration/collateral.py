@@ -27,7 +27,7 @@ from oracle.devnet.silicon.vendor import SiliconVendor
 VECTORS = os.environ.get("ORACLE_VECTORS")
 INTEL_ROOT = "roots/intel-sgx-root-ca.pem"
 _GAS = hex(16_000_000)
-_PANIC = keccak256(b"Panic(uint256)")[:4]
+PANIC = keccak256(b"Panic(uint256)")[:4]
 NOW = datetime(2031, 6, 1, 12, tzinfo=UTC)
 AT = int(NOW.timestamp())
 DAY = timedelta(days=1)
@@ -71,48 +71,54 @@ class Case:
 
 
 class Chained:
-    """The contract, called from the chain's first account."""
+    """`IntelCollateral` or another contract, called from the chain's first account."""
 
-    def __init__(self, chain: Anvil, sender: str, address: str) -> None:
+    def __init__(
+        self, chain: Anvil, sender: str, address: str, name: str = "IntelCollateral"
+    ) -> None:
         self.chain = chain
-        self._sender = sender
-        self._address = address
-        self._codec = load_abi("IntelCollateral")
+        self.sender = sender
+        self.address = address
+        self.codec = load_abi(name)
 
     async def send(self, function: str, *arguments: Any) -> int:
         """Gas of a transaction that must succeed."""
-        receipt = await mined(self.chain, self._call(function, *arguments))
+        receipt = await mined(self.chain, self.call(function, *arguments))
         assert receipt["status"] == "0x1", await self.refusal(function, *arguments)
         return int(receipt["gasUsed"], 16)
 
     async def ask(self, function: str, *arguments: Any) -> Any:
         """Result of a call."""
-        raw = await self.chain.call("eth_call", self._call(function, *arguments), "latest")
-        return self._codec.decode_result(function, bytes.fromhex(raw[2:]))
+        return self.codec.decode_result(function, await self.answer(function, *arguments))
+
+    async def answer(self, function: str, *arguments: Any) -> bytes:
+        """Result of a call as it is encoded."""
+        raw = await self.chain.call("eth_call", self.call(function, *arguments), "latest")
+        return bytes.fromhex(raw[2:])
 
     async def refusal(self, function: str, *arguments: Any) -> str:
         """Why a call reverts; it must, with an error that has a name."""
         error = await self.error(function, *arguments)
         assert error is not None, f"{function} was accepted"
         assert len(error) >= 4
-        assert error[:4] != _PANIC
+        assert error[:4] != PANIC
         return _decoded(error)
 
     async def error(self, function: str, *arguments: Any) -> bytes | None:
         """What a call reverts with; None if it does not."""
         try:
-            await self.chain.call("eth_call", self._call(function, *arguments), "latest")
+            await self.chain.call("eth_call", self.call(function, *arguments), "latest")
         except RpcRefused as refused:
             return refused.data
         return None
 
     async def events(self, name: str) -> list[dict[str, Any]]:
         """Every event of a name, from the first block on."""
-        query = {"address": self._address, "fromBlock": "0x0", "toBlock": "latest"}
+        query = {"address": self.address, "fromBlock": "0x0", "toBlock": "latest"}
         found = []
         for log in await self.chain.call("eth_getLogs", query):
             topics = [bytes.fromhex(topic[2:]) for topic in log["topics"]]
-            seen, fields = self._codec.decode_event(topics, bytes.fromhex(log["data"][2:]))
+            seen, fields = self.codec.decode_event(topics, bytes.fromhex(log["data"][2:]))
             found += [fields] if seen == name else []
         return found
 
@@ -131,9 +137,10 @@ class Chained:
         """Gas of bringing a signed text."""
         return await self.send(function, *signed_arguments(document, signer))
 
-    def _call(self, function: str, *arguments: Any) -> dict[str, str]:
-        data = self._codec.encode_call(function, *arguments)
-        fields = {"from": self._sender, "to": self._address, "gas": _GAS}
+    def call(self, function: str, *arguments: Any) -> dict[str, str]:
+        """Fields of a call."""
+        data = self.codec.encode_call(function, *arguments)
+        fields = {"from": self.sender, "to": self.address, "gas": _GAS}
         return fields | {"data": f"0x{data.hex()}"}
 
 
@@ -163,22 +170,38 @@ async def collateral(
     """The contract under a root, on a chain where it is always `now`."""
     async with anvil(stopped_at=now, hardfork=hardfork) as fresh:
         sender = (await fresh.call("eth_accounts"))[0]
-        code = creation_code("IntelCollateral", root, signer_name, has_precompile)
-        receipt = await mined(fresh, {"from": sender, "gas": _GAS, "data": f"0x{code.hex()}"})
-        assert receipt["status"] == "0x1", receipt
-        yield Chained(fresh, sender, receipt["contractAddress"])
+        arguments = (root, signer_name, has_precompile)
+        yield await created(fresh, sender, "IntelCollateral", *arguments)
+
+
+async def created(chain: Anvil, sender: str, name: str, *arguments: Any) -> Chained:
+    """A contract, just made."""
+    code = creation_code(name, *arguments)
+    receipt = await mined(chain, {"from": sender, "gas": _GAS, "data": f"0x{code.hex()}"})
+    assert receipt["status"] == "0x1", receipt
+    return Chained(chain, sender, receipt["contractAddress"], name)
 
 
 async def construction_refusal(
     root: bytes, signer_name: bytes, *, now: int, hardfork: str = "osaka"
 ) -> str:
     """Why the contract cannot be made under a root at a moment; it must not."""
-    code = creation_code("IntelCollateral", root, signer_name, True)
     async with anvil(stopped_at=now, hardfork=hardfork) as chain:
-        await chain.call("anvil_mine", hex(1))
-        with pytest.raises(RpcRefused) as caught:
-            await chain.call("eth_call", {"gas": _GAS, "data": f"0x{code.hex()}"}, "latest")
-    return _decoded(caught.value.data)
+        refusal = await construction_error(chain, "IntelCollateral", root, signer_name, True)
+    assert refusal is not None
+    return refusal
+
+
+async def construction_error(chain: Anvil, name: str, *arguments: Any) -> str | None:
+    """Why a contract cannot be made; None if it can."""
+    code = creation_code(name, *arguments)
+    # A call sees the last block's time, and the first block's is none.
+    await chain.call("anvil_mine", hex(1))
+    try:
+        await chain.call("eth_call", {"gas": _GAS, "data": f"0x{code.hex()}"}, "latest")
+    except RpcRefused as refused:
+        return _decoded(refused.data)
+    return None
 
 
 def _decoded(error: bytes) -> str:

@@ -55,8 +55,8 @@ async def test_recorded_collateral_is_taken_and_read_as_the_codec_reads_it(case:
         kept = await contract.ask("tcbInfo", info.tee, info.fmspc, info.number)
         kept_qe = await contract.ask("qeIdentity", identity.tee, identity.number)
         kept_crl = await contract.ask("pckCrl", case.ca.id)
-        numbers = (info.number, identity.number)
-        usable = await contract.ask("quoteCollateral", info.tee, info.fmspc, *numbers)
+        names = (info.tee, info.fmspc, info.number, identity.number, case.ca.id)
+        usable = await contract.ask("quoteCollateral", *names)
         ca = await contract.ask("pckCollateral", case.ca.id)
         (brought,) = await contract.events("TcbInfoUpdated")
         (brought_qe,) = await contract.events("QeIdentityUpdated")
@@ -67,8 +67,9 @@ async def test_recorded_collateral_is_taken_and_read_as_the_codec_reads_it(case:
     assert (kept["issuedAt"], kept["validUntil"]) == (info.issued_at, info.next_update)
     assert kept_qe["digest"] == identity.digest
     assert kept_crl["digest"] == pck_crl.digest
-    ends = (info.next_update, identity.next_update, root_crl.next_update)
-    assert usable == (info.digest, identity.digest, min(ends))
+    ends = (info.next_update, identity.next_update, root_crl.next_update, pck_crl.next_update)
+    wanted = {"tcb": info.digest, "qe": identity.digest, "validUntil": min(ends), "epoch": 1}
+    assert usable == wanted
     assert ca[1:] == (pck_crl.digest, min(pck_crl.next_update, root_crl.next_update))
     assert brought["levels"] == b"".join(level.packed for level in info.levels)
     assert brought["modules"] == b"".join(module.packed for module in info.modules)

@@ -106,13 +106,18 @@ async def test_evaluation_numbers_stand_side_by_side() -> None:
         for document in (early, standard):
             for function in SIGNED[:2]:
                 await contract.signed(function, document[function], case.signer.id)
-        number, fmspc = vendor.collateral.number, vendor.platform.fmspc
+        await contract.send("updatePckCrl", case.pck_crl, case.ca.id)
+        number, fmspc, ca = vendor.collateral.number, vendor.platform.fmspc, case.ca.id
         for each, info in ((number, early), (number - 1, standard)):
-            usable = await contract.ask("quoteCollateral", 1, fmspc, each, each)
-            assert usable[0] == parse_tcb_info(info["updateTcbInfo"].text).digest
-        assert "Missing" in await contract.refusal("quoteCollateral", 1, fmspc, 99, number)
-        assert "Missing" in await contract.refusal("quoteCollateral", 1, fmspc, number, 99)
-        assert "Missing" in await contract.refusal("quoteCollateral", 2, fmspc, number, number)
+            usable = await contract.ask("quoteCollateral", 1, fmspc, each, each, ca)
+            assert usable["tcb"] == parse_tcb_info(info["updateTcbInfo"].text).digest
+        for missing in (
+            (1, fmspc, 99, number, ca),
+            (1, fmspc, number, 99, ca),
+            (2, fmspc, number, number, ca),
+            (1, fmspc, number, number, case.signer.id),
+        ):
+            assert "Missing" in await contract.refusal("quoteCollateral", *missing)
         assert "Missing" in await contract.refusal("numbersCollateral", 1)
 
 
@@ -137,15 +142,13 @@ async def test_a_document_is_usable_to_its_last_second_and_no_longer() -> None:
         for function, document in documents(published).items():
             await contract.signed(function, document, case.signer.id)
         fmspc, number = vendor.platform.fmspc, vendor.collateral.number
-        views: list[tuple[Any, ...]] = [
-            ("quoteCollateral", 1, fmspc, number, number),
-            ("pckCollateral", case.ca.id),
-            ("numbersCollateral", 1),
-        ]
+        quote = ("quoteCollateral", 1, fmspc, number, number, case.ca.id)
+        views: list[tuple[Any, ...]] = [("pckCollateral", case.ca.id), ("numbersCollateral", 1)]
         for view in views:
             assert (await contract.ask(*view))[-1] == AT
+        assert (await contract.ask(*quote))["validUntil"] == AT
         await _pass_time(contract, 1)
-        for view in views:
+        for view in (quote, *views):
             assert "Expired" in await contract.refusal(*view)
         # Suspended, never destroyed.
         kept = await contract.ask("tcbInfo", 1, fmspc, number)
@@ -269,7 +272,7 @@ async def test_a_signer_revoked_by_the_root_takes_its_documents_with_it() -> Non
         assert await contract.ask("isRevoked", serial)
         assert (await contract.ask("rootCrl"))["epoch"] == 2
         number, fmspc = vendor.collateral.number, vendor.platform.fmspc
-        said = await contract.refusal("quoteCollateral", 1, fmspc, number, number)
+        said = await contract.refusal("quoteCollateral", 1, fmspc, number, number, case.ca.id)
         assert "Epoch" in said
         assert "Epoch" in await contract.refusal("numbersCollateral", 1)
         assert "Epoch" in await contract.refusal("pckCollateral", case.ca.id)
