@@ -18,7 +18,7 @@ from oracle.devnet.deploy import Deployment, Plan, deploy
 from oracle.devnet.operators import Operator, make_operators
 from oracle.devnet.ports import reserved_ports
 from oracle.devnet.silicon.vendor import VendorConstants, measure_enclave, predict_image_id
-from oracle.devnet.silicon_process import silicon
+from oracle.devnet.silicon_process import Silicon, silicon
 
 ENCLAVE: Final = Path(__file__).resolve().parents[2] / "enclave"
 _HTTPS: Final = 443
@@ -98,12 +98,14 @@ class World:
         nodes: By number of their seat.
         chain: Client of the local chain.
         deployment: Addresses.
+        silicon: The emulated vendor.
         resolve: `host:port` -> what the relays dial instead; empty: the real ones.
     """
 
     nodes: tuple[WorldNode, ...]
     chain: Anvil
     deployment: Deployment
+    silicon: Silicon
     resolve: Mapping[str, tuple[str, int]]
 
     @property
@@ -139,19 +141,19 @@ async def world(options: WorldOptions, sources: TlsSources | None) -> AsyncItera
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="oracle-")))
         socket = folder / "silicon" / "silicon.sock"
         await asyncio.to_thread(socket.parent.mkdir, mode=0o700)
-        vendor = (await stack.enter_async_context(silicon(socket))).constants
+        vendor = await stack.enter_async_context(silicon(socket))
         chain = await stack.enter_async_context(anvil(options.anvil))
         count = options.nodes
         ports = stack.enter_context(reserved_ports(count)) if count > 1 else (0,)
         operators = await asyncio.to_thread(make_operators, folder, ports)
         measurement = await asyncio.to_thread(_measure, sources)
         images = {tee: predict_image_id(tee, measurement) for tee in map(options.tee_of, operators)}
-        plan = _plan(options, vendor, operators, images, keccak256(measurement))
+        plan = _plan(options, vendor.constants, operators, images, keccak256(measurement))
         deployment = await deploy(chain, plan)
         await _set_pace(chain, options.block_time_s)
         common = _settings(options, sources, chain, deployment, socket)
         nodes = [_node(options, common, operator, operators, images) for operator in operators]
-        yield World(tuple(nodes), chain, deployment, _resolve(sources))
+        yield World(tuple(nodes), chain, deployment, vendor, _resolve(sources))
 
 
 def check_quorum(*, nodes: int, quorum: int) -> None:
