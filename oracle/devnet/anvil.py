@@ -6,6 +6,7 @@ import io
 import itertools
 import json
 import re
+import time
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -44,9 +45,13 @@ class Anvil:
 
         Raises:
             RpcRefused: The chain answers with an error; names the method.
-        ChainError: The chain is not reachable.
+            ChainError: The chain is not reachable.
         """
         return (await self.batch([(method, params)]))[0]
+
+    async def advance(self, seconds: int) -> None:
+        """Set its clock forward, and mine a block that says so."""
+        await self.batch([("evm_increaseTime", [seconds]), ("evm_mine", [])])
 
     async def batch(self, calls: Sequence[tuple[str, Sequence[Any]]]) -> list[Any]:
         """Several calls in one request, answered in order; see `call`."""
@@ -94,6 +99,7 @@ async def anvil(
     *,
     block_time_s: int | None = None,
     stopped_at: int | None = None,
+    began_s_ago: int = 0,
     hardfork: str = "osaka",
 ) -> AsyncIterator[Anvil]:
     """Run a fresh local chain for the length of the block.
@@ -102,6 +108,7 @@ async def anvil(
         program: The native `anvil`.
         block_time_s: Seconds between blocks; `None` mines each transaction at once.
         stopped_at: The moment of every block, in seconds since the epoch; `None` lets time pass.
+        began_s_ago: How far its clock is behind at first.
         hardfork: The rules of the chain, by the name that `anvil --hardfork` takes.
 
     Raises:
@@ -114,8 +121,8 @@ async def anvil(
     command += ["--gas-limit", "300000000"]
     if block_time_s is not None:
         command += ["--block-time", str(block_time_s)]
-    if stopped_at is not None:
-        command += ["--timestamp", str(stopped_at)]
+    began_at = int(time.time()) - began_s_ago if stopped_at is None else stopped_at
+    command += ["--timestamp", str(began_at)]
     async with child(command, name="anvil") as process:
         url = f"http://127.0.0.1:{await _port(process)}"
         timeout = aiohttp.ClientTimeout(total=CALL_S)

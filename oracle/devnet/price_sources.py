@@ -51,6 +51,10 @@ class PriceSources:
         """Let a venue answer again."""
         await self._ask({"op": "mend", "host": host})
 
+    async def set_offset(self, offset_s: int) -> None:
+        """Set the venues' clocks to the wall clock and so much more or less."""
+        await self._ask({"op": "clock", "offset_s": offset_s})
+
     async def _ask(self, request: dict[str, Any]) -> None:
         async with self._lock:
             self._process.stdin.write(json.dumps(request).encode() + b"\n")
@@ -87,7 +91,7 @@ async def _main(folder: Path, seed: int) -> None:
     await asyncio.get_running_loop().connect_read_pipe(
         lambda: asyncio.StreamReaderProtocol(reader), sys.stdin
     )
-    async with serve(pki, exchange.respond) as ports:
+    async with serve(pki, exchange.respond, exchange.now_ms) as ports:
         _say({"ca": str(pki.ca), "ports": dict(ports)})
         async for line in reader:
             _say(_obey(exchange, json.loads(line)))
@@ -102,6 +106,8 @@ def _obey(exchange: Exchange, request: dict[str, Any]) -> dict[str, Any]:
                 exchange.fail(host, Failure(failure))
             case {"op": "mend", "host": str(host)}:
                 exchange.mend(host)
+            case {"op": "clock", "offset_s": int(offset_s)}:
+                exchange.set_offset(offset_s)
             case _:
                 return {"error": f"unknown request {sorted(request)}"}
     except OracleError as error:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from email.utils import formatdate
 from enum import StrEnum
 
 from aiohttp import web
@@ -41,9 +42,19 @@ class Exchange:
 
     def __init__(self, market: Market, now_ms: Callable[[], int]) -> None:
         self._market = market
-        self._floor = Floor(market, now_ms)
-        self._stale = Floor(market, lambda: now_ms() - _STALE_MS)
+        self._clock_ms = now_ms
+        self._offset_ms = 0
+        self._floor = Floor(market, self.now_ms)
+        self._stale = Floor(market, lambda: self.now_ms() - _STALE_MS)
         self._failures: dict[str, Failure] = {}
+
+    def now_ms(self) -> int:
+        """The venues' time, milliseconds since the epoch."""
+        return self._clock_ms() + self._offset_ms
+
+    def set_offset(self, offset_s: int) -> None:
+        """Set the venues' clocks to the wall clock and so much more or less."""
+        self._offset_ms = 1000 * offset_s
 
     def step(self, asset: str, bps: int) -> None:
         """Move an asset at every venue; see `Market.step`."""
@@ -75,10 +86,17 @@ class Exchange:
 
 
 @contextlib.asynccontextmanager
-async def serve(pki: Pki, respond: Respond) -> AsyncIterator[Mapping[str, int]]:
+async def serve(
+    pki: Pki, respond: Respond, now_ms: Callable[[], int]
+) -> AsyncIterator[Mapping[str, int]]:
     """Serve every host of the authority for the length of the block.
 
-    Replies carry one true `Date`; a request for another host than the certificate's is refused.
+    Replies carry one `Date`; a request for another host than the certificate's is refused.
+
+    Args:
+        pki: Hosts and their certificates.
+        respond: Answers.
+        now_ms: What the replies say of the time, milliseconds since the epoch.
 
     Yields:
         Host name -> TCP port on 127.0.0.1.
@@ -89,7 +107,7 @@ async def serve(pki: Pki, respond: Respond) -> AsyncIterator[Mapping[str, int]]:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(certificate)
             runner = web.AppRunner(
-                _application(host, respond), access_log=None, shutdown_timeout=_SHUTDOWN_S
+                _application(host, respond, now_ms), access_log=None, shutdown_timeout=_SHUTDOWN_S
             )
             await runner.setup()
             stack.push_async_callback(runner.cleanup)
@@ -99,12 +117,13 @@ async def serve(pki: Pki, respond: Respond) -> AsyncIterator[Mapping[str, int]]:
         yield ports
 
 
-def _application(host: str, respond: Respond) -> web.Application:
+def _application(host: str, respond: Respond, now_ms: Callable[[], int]) -> web.Application:
     async def handle(request: web.Request) -> web.Response:
         if request.host.partition(":")[0] != host:
             return web.Response(status=421, text="misdirected request")
         reply = await respond(host, VenueRequest(request.path, dict(request.query)))
-        headers = {"Content-Type": reply.content_type}
+        date = formatdate(now_ms() // 1000, usegmt=True)
+        headers = {"Content-Type": reply.content_type, "Date": date}
         return web.Response(status=reply.status, body=reply.body, headers=headers)
 
     application = web.Application()

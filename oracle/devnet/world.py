@@ -19,7 +19,7 @@ from oracle.devnet.deploy import REQUIREMENTS, Deployment, Plan, Requirements, d
 from oracle.devnet.operators import Operator, make_operators
 from oracle.devnet.ports import reserved_ports
 from oracle.devnet.silicon.vendor import VendorConstants, measure_enclave, predict_image_id
-from oracle.devnet.silicon_process import silicon
+from oracle.devnet.silicon_process import Silicon, silicon
 
 ENCLAVE: Final = Path(__file__).resolve().parents[2] / "enclave"
 _HTTPS: Final = 443
@@ -103,12 +103,14 @@ class World:
         nodes: By number of their seat.
         chain: Client of the local chain.
         deployment: Addresses.
+        silicon: The emulated vendor.
         resolve: `host:port` -> what the relays dial instead; empty: the real ones.
     """
 
     nodes: tuple[WorldNode, ...]
     chain: Anvil
     deployment: Deployment
+    silicon: Silicon
     resolve: Mapping[str, tuple[str, int]]
 
     @property
@@ -156,7 +158,7 @@ async def world(options: WorldOptions, sources: TlsSources | None) -> AsyncItera
         await _set_pace(chain, options.block_time_s)
         common = _settings(options, sources, chain, deployment, socket)
         nodes = [_node(options, common, operator, operators, images) for operator in operators]
-        yield World(tuple(nodes), chain, deployment, _resolve(sources))
+        yield World(tuple(nodes), chain, deployment, vendor, _resolve(sources))
 
 
 def check_quorum(*, nodes: int, quorum: int) -> None:

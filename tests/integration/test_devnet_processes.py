@@ -29,7 +29,9 @@ def is_running(process_id: int) -> bool:
     return True
 
 
-async def fetch(sources: PriceSources, url: URL, *, host: str | None = None) -> tuple[int, str]:
+async def fetch(
+    sources: PriceSources, url: URL, *, host: str | None = None, ahead_s: int = 0
+) -> tuple[int, str]:
     """GET from the local stand-in of a host, checked as that host."""
     assert url.host is not None
     context = ssl.create_default_context(cafile=sources.ca)
@@ -42,7 +44,7 @@ async def fetch(sources: PriceSources, url: URL, *, host: str | None = None) -> 
     ):
         assert len(reply.headers.getall("Date")) == 1
         moment = parsedate_to_datetime(reply.headers["Date"]).timestamp()
-        assert abs(moment - time.time()) < 3
+        assert abs(moment - time.time() - ahead_s) < 3
         return reply.status, await reply.text()
 
 
@@ -130,6 +132,23 @@ async def test_a_stale_venue_states_an_old_time(tmp_path: Path) -> None:
         _, body = await fetch(sources, ticker)
         stated = int(body.split('"timestamp":"')[1].split('"')[0])
         assert 3_590 < time.time() - stated < 3_620
+
+
+async def test_venues_tell_the_time_of_their_own_clock(tmp_path: Path) -> None:
+    ticker = URL("https://www.bitstamp.net/api/v2/ticker/btcusd/")
+    async with price_sources(tmp_path, seed=1) as sources:
+        for days in (3, 0):
+            await sources.set_offset(days * 86_400)
+            _, body = await fetch(sources, ticker, ahead_s=days * 86_400)
+            stated = int(body.split('"timestamp":"')[1].split('"')[0])
+            assert abs(stated - time.time() - days * 86_400) < 3
+
+
+async def test_a_chain_begins_in_the_past_and_is_set_forward() -> None:
+    async with anvil(began_s_ago=172_800) as chain:
+        await chain.advance(86_400)
+        block = await chain.call("eth_getBlockByNumber", "latest", False)
+        assert abs(int(block["timestamp"], 16) - time.time() + 86_400) < 5
 
 
 async def test_silicon_starts_with_fresh_keys(tmp_path: Path) -> None:

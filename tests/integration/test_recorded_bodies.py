@@ -1,6 +1,7 @@
 """Real exchange replies from TLS to a contract's reading, digit for digit."""
 
 import os
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -45,7 +46,7 @@ async def test_recorded_replies_reach_the_consumer_digit_for_digit(
 
     pki = make_pki(tmp_path, {reply.host for reply in LAYERS[layer]})
     async with (
-        serve(pki, respond) as ports,
+        serve(pki, respond, lambda: time.time_ns() // 1_000_000) as ports,
         running_node(feeds, TlsSources(pki.ca, ports)) as node,
     ):
         made = await node.events.next(RoundMade)
