@@ -215,10 +215,9 @@ def name_hash(certificate: bytes) -> bytes:
     return keccak256(_subject(certificate).public_bytes())
 
 
-def case_of(vendor: SiliconVendor, *, now: int) -> Case:
-    """What the emulated vendor publishes for SGX, as a case."""
+def case_of(vendor: SiliconVendor, *, now: int, tee: TeeKind = TeeKind.SGX) -> Case:
+    """What the emulated vendor publishes for a TEE, as a case."""
     published = vendor.collateral.publish(now=datetime.fromtimestamp(now, UTC))
-    (sgx, *_) = published.tcb_info
     return Case(
         name="silicon",
         now=now,
@@ -227,8 +226,8 @@ def case_of(vendor: SiliconVendor, *, now: int) -> Case:
         ca=parse_certificate(vendor.chain.platform_ca.der),
         root_crl=published.root_crl,
         pck_crl=published.pck_crl,
-        tcb_info=published.tcb_info[sgx],
-        qe_identity=published.qe_identity[sgx],
+        tcb_info=published.tcb_info[tee],
+        qe_identity=published.qe_identity[tee],
     )
 
 

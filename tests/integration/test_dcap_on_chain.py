@@ -1,92 +1,85 @@
 """Quotes on a real chain: from the emulated vendor's bytes to a registered signer, and refusals."""
 
-import asyncio
 import hashlib
-import json
-import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import coincurve
 import pytest
-from cryptography import x509
+from eth_abi.abi import encode
 
-from enclave.domain.evidence import RegistrationContext, TeeKind, registration_digest, report_data
+from enclave.domain.evidence import RegistrationContext, registration_digest, report_data
 from enclave.domain.report import keccak256
+from oracle.attestation.codecs.crl import parse_crl
 from oracle.attestation.codecs.dcap import DcapQuote, split_quote
-from oracle.chain.abi_codec import decode_revert, load_abi
-from oracle.chain.rpc import RpcRefused
-from oracle.devnet.anvil import CHAIN_ID, Anvil, anvil
-from oracle.devnet.artifacts import creation_code
+from oracle.attestation.codecs.dcap_hints import DcapHints, build_hints
+from oracle.attestation.codecs.pcs import (
+    SignedText,
+    parse_evaluation_numbers,
+    parse_qe_identity,
+    parse_tcb_info,
+)
+from oracle.devnet.anvil import CHAIN_ID, anvil
 from oracle.devnet.deploy import Plan, deploy
 from oracle.devnet.silicon.quotes import QuoteForm
 from oracle.devnet.silicon.vendor import SiliconVendor, predict_image_id
+from tests.integration.collateral import Case, Chained, case_of, needs_vectors
+from tests.integration.recorded_evidence import recorded_evidence
+from tests.integration.verdicts import Refused, court
 
-TEES = [TeeKind.SGX, TeeKind.TDX]
 MEASUREMENT = hashlib.sha384(b"an enclave").digest()
 OPERATOR = bytes.fromhex("0e" * 20)
 HPKE_KEY = bytes(range(32))
 KEY = coincurve.PrivateKey(hashlib.sha256(b"a signer").digest())
 SIGNER = keccak256(KEY.public_key.format(compressed=False)[1:])[12:]
-VECTORS = os.environ.get("ORACLE_VECTORS")
+#: The vendor is older than the chain, and its documents are as old as they are when they come.
+AGE = timedelta(days=40)
+HANDLING = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Contract:
-    """One deployed contract, called from the chain's first account."""
+class World:
+    """Registry, verifier and collateral for a vendor; the test's image is approved."""
 
-    chain: Anvil
-    name: str
-    address: bytes
+    vendor: SiliconVendor
+    form: QuoteForm
+    case: Case
+    numbers: SignedText
+    registry: Chained
+    verifier: Chained
+    collateral: Chained
 
-    async def send(self, function: str, *arguments: Any) -> int:
-        """Gas of a transaction that must succeed."""
-        receipt = await _mined(self.chain, self._call(function, *arguments))
-        assert receipt["status"] == "0x1", await self.refusal(function, *arguments)
-        return int(receipt["gasUsed"], 16)
+    async def bring(self) -> None:
+        """All the collateral that there is."""
+        await self.collateral.bring(self.case)
+        await self.collateral.signed("updateEvaluationNumbers", self.numbers, self.case.signer.id)
 
-    async def ask(self, function: str, *arguments: Any) -> Any:
-        """Result of a call."""
-        raw = await self.chain.call("eth_call", self._call(function, *arguments), "latest")
-        return load_abi(self.name).decode_result(function, bytes.fromhex(raw[2:]))
+    def endorsements(self, quote: DcapQuote) -> tuple[bytes, bytes, bytes]:
+        """Arguments of `cachePck`."""
+        return quote.pck.der, quote.ca.id, parse_crl(self.case.pck_crl).table
 
-    async def refusal(self, function: str, *arguments: Any) -> str:
-        """Why a call reverts; it must."""
-        with pytest.raises(RpcRefused) as caught:
-            await self.ask(function, *arguments)
-        return decode_revert(load_abi(self.name), caught.value.data)
-
-    def _call(self, function: str, *arguments: Any) -> dict[str, str]:
-        data = load_abi(self.name).encode_call(function, *arguments)
-        return {"to": f"0x{self.address.hex()}", "data": f"0x{data.hex()}"}
-
-
-async def _mined(chain: Anvil, fields: dict[str, str]) -> dict[str, Any]:
-    """Receipt of a transaction from the first account; the chain mines each by itself."""
-    sender = (await chain.call("eth_accounts"))[0]
-    sent = await chain.call(
-        "eth_sendTransaction", {"from": sender, "gas": hex(10_000_000)} | fields
-    )
-    async with asyncio.timeout(10):
-        while (receipt := await chain.call("eth_getTransactionReceipt", sent)) is None:
-            await asyncio.sleep(0.005)
-    return dict(receipt)
+    def hints(self, quote: DcapQuote) -> DcapHints:
+        """By what the vendor published."""
+        return build_hints(
+            quote,
+            parse_tcb_info(self.case.tcb_info.text),
+            parse_qe_identity(self.case.qe_identity.text),
+            parse_evaluation_numbers(self.numbers.text),
+        )
 
 
 @asynccontextmanager
-async def _contracts(
-    vendor: SiliconVendor, form: TeeKind | QuoteForm
-) -> AsyncIterator[tuple[Anvil, Contract, Contract]]:
-    """A chain with registry and verifier for a vendor; the test's image is approved."""
-    tee = form.tee if isinstance(form, QuoteForm) else form
+async def _world(form: QuoteForm) -> AsyncIterator[World]:
+    """A chain with all contracts and no collateral yet."""
+    now = datetime.now(UTC)
+    vendor = SiliconVendor(now=now - AGE)
     plan = Plan(
         definitions=(),
         operators=(OPERATOR,),
-        images={tee: predict_image_id(form, MEASUREMENT)},
+        images={form.tee: predict_image_id(form, MEASUREMENT)},
         build_digest=keccak256(b"build"),
         vendor=vendor.constants,
         reseat_interval_s=0,
@@ -94,145 +87,133 @@ async def _contracts(
     async with anvil() as chain:
         deployed = (await deploy(chain, plan)).contracts
         await chain.call("evm_setAutomine", True)
-        registry, verifier = (
-            Contract(chain, name, deployed[name])
-            for name in ("AttestationRegistry", "DcapVerifier")
+        sender = (await chain.call("eth_accounts"))[0]
+        registry, verifier, collateral = (
+            Chained(chain, sender, f"0x{deployed[name].hex()}", name)
+            for name in ("AttestationRegistry", "DcapVerifier", "IntelCollateral")
         )
-        yield chain, registry, verifier
+        issued = now - HANDLING
+        case = case_of(vendor, now=int(issued.timestamp()), tee=form.tee)
+        numbers = vendor.collateral.publish(now=issued).numbers[form.tee]
+        yield World(vendor, form, case, numbers, registry, verifier, collateral)
 
 
 async def _request(
-    chain: Anvil, registry: Contract, vendor: SiliconVendor, tee: TeeKind | QuoteForm
+    world: World, vendor: SiliconVendor, *, is_cold: bool = False
 ) -> tuple[DcapQuote, tuple[Any, ...]]:
     """A quote over a recent block, and the registration that it is for."""
-    block = await chain.call("eth_getBlockByNumber", "latest", False)
+    block = await world.registry.chain.call("eth_getBlockByNumber", "latest", False)
     context = RegistrationContext(
         chain_id=CHAIN_ID,
-        registry=registry.address,
+        registry=bytes.fromhex(world.registry.address[2:]),
         operator=OPERATOR,
         ref_block=int(block["number"], 16),
         block_hash=bytes.fromhex(block["hash"][2:]),
     )
     data = report_data(context, signer=SIGNER, hpke_public_key=HPKE_KEY)
-    quote = split_quote(vendor.quote(tee, measurement=MEASUREMENT, report_data=data))
+    quote = split_quote(vendor.quote(world.form, measurement=MEASUREMENT, report_data=data))
     raw = KEY.sign_recoverable(registration_digest(context, hpke_public_key=HPKE_KEY), hasher=None)
     signature = raw[:32] + bytes((raw[32] | raw[64] << 7,)) + raw[33:64]
-    fields = (HPKE_KEY, context.ref_block, quote.evidence, quote.hints, signature)
-    return quote, (1, SIGNER, OPERATOR, *fields)
+    types = ["bytes", "bytes32", "bytes"]
+    endorsements = encode(types, world.endorsements(quote)) if is_cold else b""
+    shown = (quote.evidence, world.hints(quote).packed, endorsements)
+    return quote, (1, SIGNER, OPERATOR, HPKE_KEY, context.ref_block, *shown, signature)
 
 
 @pytest.mark.parametrize("form", QuoteForm)
 async def test_a_quote_registers_its_signer(form: QuoteForm, record_property: Any) -> None:
-    vendor = SiliconVendor(now=datetime.now(UTC))
-    async with _contracts(vendor, form) as (chain, registry, verifier):
-        quote, request = await _request(chain, registry, vendor, form)
+    async with _world(form) as world:
+        await world.bring()
+        quote, request = await _request(world, world.vendor)
         gas = {
-            "cacheCa": await verifier.send("cacheCa", quote.ca.der),
-            "cachePck": await verifier.send("cachePck", quote.pck.der, quote.ca.id),
-            "register": await registry.send("register", request),
+            "cachePck": await world.verifier.send("cachePck", *world.endorsements(quote)),
+            "register": await world.registry.send("register", request),
         }
-        info = await registry.ask("signerInfo", SIGNER)
+        info = await world.registry.ask("signerInfo", SIGNER)
+        (event,) = await world.registry.events("SignerRegistered")
     record_property("gas", gas)
     print(form.name, gas)
     assert info["valid"]
     assert info["imageId"] == quote.image_id
     assert (info["tee"], info["tier"]) == (form.tee, 4)
-    assert max(gas["cacheCa"], gas["cachePck"]) < 1_000_000
+    assert event["evidence"] == quote.evidence
+    assert event["evidenceHash"] == keccak256(quote.evidence)
+    assert (event["tcbStatus"], event["evaluationNumber"]) == (1, world.vendor.collateral.number)
     assert gas["register"] < 200_000
 
 
+@pytest.mark.parametrize("form", [QuoteForm.SGX_V3, QuoteForm.TDX_V4])
+async def test_a_machine_that_nobody_knows_registers_in_one_transaction(form: QuoteForm) -> None:
+    async with _world(form) as world:
+        await world.bring()
+        _, request = await _request(world, world.vendor, is_cold=True)
+        gas = await world.registry.send("register", request)
+        print(form.name, gas)
+        assert await world.registry.ask("isValid", SIGNER)
+    assert gas < 350_000
+
+
+async def test_nothing_registers_before_the_collateral_is_there() -> None:
+    async with _world(QuoteForm.TDX_V5_TD15) as world:
+        quote, request = await _request(world, world.vendor)
+        assert "Missing" in await world.verifier.refusal("cachePck", *world.endorsements(quote))
+        assert "Missing" in await world.verifier.refusal("verify", *request[5:7])
+        await world.bring()
+        assert "UnknownPck" in await world.registry.refusal("register", request)
+        await world.verifier.send("cachePck", *world.endorsements(quote))
+        await world.registry.send("register", request)
+
+
 async def test_a_block_beyond_the_opcodes_reach_is_found_in_the_history_contract() -> None:
-    vendor = SiliconVendor(now=datetime.now(UTC))
-    async with _contracts(vendor, TeeKind.SGX) as (chain, registry, verifier):
-        quote, request = await _request(chain, registry, vendor, TeeKind.SGX)
-        await verifier.send("cacheCa", quote.ca.der)
-        await verifier.send("cachePck", quote.pck.der, quote.ca.id)
-        await chain.call("anvil_mine", hex(300), hex(0))
-        await registry.send("register", request)
-        assert await registry.ask("isValid", SIGNER)
+    async with _world(QuoteForm.SGX_V3) as world:
+        await world.bring()
+        _, request = await _request(world, world.vendor, is_cold=True)
+        await world.registry.chain.call("anvil_mine", hex(300), hex(0))
+        await world.registry.send("register", request)
+        assert await world.registry.ask("isValid", SIGNER)
 
 
 async def test_a_quote_of_another_vendor_is_refused_at_every_step() -> None:
-    vendor, other = (SiliconVendor(now=datetime.now(UTC)) for _ in range(2))
-    async with _contracts(vendor, TeeKind.SGX) as (chain, registry, verifier):
-        quote, request = await _request(chain, registry, other, TeeKind.SGX)
-        own, _ = await _request(chain, registry, vendor, TeeKind.SGX)
-        await verifier.send("cacheCa", own.ca.der)
-        await verifier.send("cachePck", own.pck.der, own.ca.id)
-        assert "CertificateSignature" in await verifier.refusal("cacheCa", quote.ca.der)
-        said = await verifier.refusal("cachePck", quote.pck.der, own.ca.id)
-        assert "CertificateSignature" in said
-        assert "UnknownPck" in await registry.refusal("register", request)
-        under_own = (*request[:6], own.hints, request[7])
-        assert "QeReportSignature" in await registry.refusal("register", under_own)
+    other = SiliconVendor(now=datetime.now(UTC) - AGE)
+    async with _world(QuoteForm.SGX_V3) as world:
+        await world.bring()
+        quote, request = await _request(world, other)
+        own, own_request = await _request(world, world.vendor)
+        await world.verifier.send("cachePck", *world.endorsements(own))
+        said = await world.collateral.refusal("cacheAuthority", quote.ca.der)
+        assert "Signature" in said
+        foreign = (quote.pck.der, own.ca.id, world.endorsements(own)[2])
+        assert "CertificateSignature" in await world.verifier.refusal("cachePck", *foreign)
+        # The other's CA has no list here, and this vendor's machine did not sign.
+        assert "Missing" in await world.registry.refusal("register", request)
+        under_own = (*request[:6], own_request[6], *request[7:])
+        assert "QeReportSignature" in await world.registry.refusal("register", under_own)
 
 
-def _cases(root: bool) -> list[dict[str, Any]]:
-    """Recorded evidence of supported formats; with or without a root of its own."""
-    found: list[dict[str, Any]] = []
-    for tee in ("sgx", "tdx") if VECTORS else ():
-        folder = Path(str(VECTORS)) / tee
-        for case in json.loads((folder / "manifest.json").read_text()):
-            if case["role"] != "evidence" or (case.get("trust_root") is not None) is not root:
+@needs_vectors
+async def test_recorded_quotes_of_real_hardware_are_refused_under_another_root() -> None:
+    versions = set()
+    async with _world(QuoteForm.SGX_V3) as world:
+        await world.bring()
+        own, own_request = await _request(world, world.vendor)
+        await world.verifier.send("cachePck", *world.endorsements(own))
+        for case in recorded_evidence():
+            if not case.is_intel:
                 continue
-            raw = (folder / case["file"]).read_bytes()
-            # Without a chain the PPID is encrypted: another format.
-            if b"-----BEGIN" in raw:
-                trusted = (folder / case["trust_root"]).read_bytes() if root else b""
-                found.append(case | {"raw": raw, "root": trusted})
-    return found
-
-
-@pytest.mark.skipif(VECTORS is None, reason="ORACLE_VECTORS is not set")
-async def test_recorded_quotes_of_real_hardware_are_refused() -> None:
-    vendor = SiliconVendor(now=datetime.now(UTC))
-    async with _contracts(vendor, TeeKind.SGX) as (chain, registry, verifier):
-        own, _ = await _request(chain, registry, vendor, TeeKind.SGX)
-        await verifier.send("cacheCa", own.ca.der)
-        await verifier.send("cachePck", own.pck.der, own.ca.id)
-        cases = _cases(root=False)
-        assert {case["raw"][0] for case in cases} == {3, 4, 5}
-        for case in cases:
-            quote = split_quote(case["raw"])
-            assert "IssuerMismatch" in await verifier.refusal("cacheCa", quote.ca.der)
-            assert "IssuerMismatch" in await verifier.refusal("cachePck", quote.pck.der, own.ca.id)
-            said = await verifier.refusal("verify", quote.evidence, quote.hints)
-            assert "UnknownPck" in said
-            said = await verifier.refusal("verify", quote.evidence, own.hints)
-            assert "QeReportSignature" in said
-
-
-@pytest.mark.skipif(VECTORS is None, reason="ORACLE_VECTORS is not set")
-async def test_recorded_quotes_of_a_synthetic_vendor_verify_under_its_root() -> None:
-    """Quotes that another program made: the chain reads of them what the codec does."""
-    cases = [case for case in _cases(root=True) if case["expected"] == "accept"]
-    assert {split_quote(case["raw"]).tee for case in cases} == set(TEES)
-    for case in cases:
-        quote = split_quote(case["raw"])
-        async with anvil() as chain:
-            verifier = await _verifier_under(chain, case["root"], quote)
-            await verifier.send("cacheCa", quote.ca.der)
-            await verifier.send("cachePck", quote.pck.der, quote.ca.id)
-            claims = await verifier.ask("verify", quote.evidence, quote.hints)
-        assert claims["tee"] == quote.tee
-        assert claims["imageId"] == quote.image_id
-        assert claims["reportData0"] + claims["reportData1"] == quote.report_data
-
-
-async def _verifier_under(chain: Anvil, pem: bytes, quote: DcapQuote) -> Contract:
-    """A verifier for this root, and for the quoting enclave of this quote."""
-    root = x509.load_pem_x509_certificate(pem)
-    key: Any = root.public_key()
-    numbers = key.public_numbers()
-    report = quote.evidence[48 + len(quote.body) + 128 :][:384]
-    product = int.from_bytes(report[256:258], "little")
-    anchor = (
-        numbers.x.to_bytes(32, "big"),
-        numbers.y.to_bytes(32, "big"),
-        keccak256(root.subject.public_bytes()),
-        int(root.not_valid_after_utc.timestamp()),
-    )
-    code = creation_code("DcapVerifier", anchor, (report[128:160], product, product))
-    receipt = await _mined(chain, {"data": f"0x{code.hex()}"})
-    assert receipt["status"] == "0x1"
-    return Contract(chain, "DcapVerifier", bytes.fromhex(receipt["contractAddress"][2:]))
+            try:
+                async with court(case) as contracts:
+                    shown = await contracts.verify(case.raw)
+            except Refused:
+                continue
+            quote = shown.quote
+            versions.add(quote.evidence[0])
+            said = await world.collateral.refusal("cacheAuthority", quote.ca.der)
+            assert "Issuer" in said
+            foreign = (quote.pck.der, own.ca.id, world.endorsements(own)[2])
+            assert "IssuerMismatch" in await world.verifier.refusal("cachePck", *foreign)
+            for packed, wanted in (
+                (shown.hints.packed, "Missing"),
+                (own_request[6], "QeReportSignature" if quote.tee is own.tee else "Missing"),
+            ):
+                assert wanted in await world.verifier.refusal("verify", quote.evidence, packed)
+    assert versions == {3, 4, 5}
