@@ -52,6 +52,7 @@ interface Vm {
     function computeCreateAddress(address deployer, uint256 nonce) external pure returns (address);
     function getNonce(address who) external view returns (uint64);
     function setNonceUnsafe(address who, uint64 nonce) external;
+    function pauseGasMetering() external;
     function readFile(string calldata path) external view returns (string memory);
     function parseJson(string calldata json, string calldata key)
         external

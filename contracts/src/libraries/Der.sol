@@ -13,10 +13,19 @@ library Der {
     uint8 internal constant BIT_STRING = 0x03;
     uint8 internal constant OCTET_STRING = 0x04;
     uint8 internal constant OBJECT_IDENTIFIER = 0x06;
-    uint8 internal constant ENUMERATED = 0x0a;
     uint8 internal constant UTC_TIME = 0x17;
     uint8 internal constant GENERALIZED_TIME = 0x18;
     uint8 internal constant SEQUENCE = 0x30;
+
+    /// @dev Tag and length of both forms of a time.
+    uint256 private constant UTC_HEAD = 0x170d;
+    uint256 private constant GENERALIZED_HEAD = 0x180f;
+    uint256 private constant YEAR_2050 = 2_524_608_000;
+    /// @dev Of each of fourteen bytes: "0"; what makes 10 reach the highest bit; that bit.
+    uint256 private constant ZEROS = 0x3030303030303030303030303030;
+    uint256 private constant TEN_TO_128 = 0x7676767676767676767676767676;
+    uint256 private constant HIGH_BITS = 0x8080808080808080808080808080;
+    uint256 private constant PAIRS = 0x00ff00ff00ff00ff00ff00ff00ff;
 
     /// @notice The element does not fit its parent.
     error Der_Truncated(uint256 seen, uint256 wanted);
@@ -43,24 +52,15 @@ library Der {
         pure
         returns (uint8 tag, uint256 start, uint256 next)
     {
-        require(offset + 2 <= end, Der_Truncated(end, offset + 2));
-        bytes32 head = word(data, offset);
-        tag = uint8(head[0]);
-        uint256 length = uint8(head[1]);
-        start = offset + 2;
-        if (length == 0x81) {
-            length = uint8(head[2]);
-            start = offset + 3;
-            require(length > 0x7f, Der_Length(offset));
-        } else if (length == 0x82) {
-            length = (uint256(uint8(head[2])) << 8) | uint8(head[3]);
-            start = offset + 4;
-            require(length > 0xff, Der_Length(offset));
-        } else {
-            require(length < 0x80, Der_Length(offset));
+        bool isShort;
+        assembly ("memory-safe") {
+            let head := mload(add(add(data, 0x20), offset))
+            tag := byte(0, head)
+            start := add(offset, 2)
+            next := add(start, byte(1, head))
+            isShort := gt(lt(byte(1, head), 0x80), gt(next, end))
         }
-        next = start + length;
-        require(next <= end, Der_Truncated(end, next));
+        if (!isShort) (start, next) = _content(data, offset, end);
     }
 
     /// @notice The element at a position, which must have a tag.
@@ -69,9 +69,19 @@ library Der {
         pure
         returns (uint256 start, uint256 next)
     {
-        uint8 tag;
-        (tag, start, next) = element(data, offset, end);
-        require(tag == wanted, Der_Tag(offset, tag, wanted));
+        bool isShort;
+        assembly ("memory-safe") {
+            let head := mload(add(add(data, 0x20), offset))
+            start := add(offset, 2)
+            next := add(start, byte(1, head))
+            // Of the tag, and of the length's highest bit.
+            isShort := gt(eq(shr(247, head), shl(1, wanted)), gt(next, end))
+        }
+        if (!isShort) {
+            (start, next) = _content(data, offset, end);
+            uint8 tag = uint8(word(data, offset)[0]);
+            if (tag != wanted) revert Der_Tag(offset, tag, wanted);
+        }
     }
 
     /// @notice The parent must end here.
@@ -81,16 +91,20 @@ library Der {
 
     /// @notice A constant of up to 32 bytes must stand at a position.
     /// @param wanted The constant, left-aligned.
-    /// @param size Its length in bytes.
+    /// @param size Its length in bytes; not 0.
     function constant_(bytes memory data, uint256 offset, uint256 end, bytes32 wanted, uint256 size)
         internal
         pure
         returns (uint256 next)
     {
-        next = offset + size;
-        require(next <= end, Der_Truncated(end, next));
-        bytes32 seen = left(word(data, offset), size);
-        require(seen == wanted, Der_Constant(offset, seen, wanted));
+        unchecked {
+            next = offset + size;
+            require(next <= end, Der_Truncated(end, next));
+            bytes32 seen = word(data, offset);
+            if (uint256(seen ^ wanted) >> (256 - 8 * size) != 0) {
+                revert Der_Constant(offset, left(seen, size), wanted);
+            }
+        }
     }
 
     /// @notice A non-negative INTEGER of at most `size` bytes (without the sign byte).
@@ -99,18 +113,22 @@ library Der {
         pure
         returns (uint256 value, uint256 next)
     {
-        uint256 start;
-        (start, next) = expect(data, offset, end, INTEGER);
-        uint256 length = next - start;
-        require(length > 0, Der_Integer(offset));
-        bytes32 head = word(data, start);
-        require(uint8(head[0]) < 0x80, Der_Integer(offset));
-        if (length > 1 && head[0] == 0) {
-            require(uint8(head[1]) >= 0x80, Der_Integer(offset));
-            (start, length) = (start + 1, length - 1);
+        unchecked {
+            uint256 start;
+            (start, next) = expect(data, offset, end, INTEGER);
+            uint256 length = next - start;
+            value = uint256(word(data, start));
+            require(length > 0 && value >> 255 == 0, Der_Integer(offset));
+            if (length > 1) {
+                // Nine bits of the same value are one octet too many.
+                require(value >> 247 != 0, Der_Integer(offset));
+                if (value >> 248 == 0) {
+                    (value, length) = (uint256(word(data, start + 1)), length - 1);
+                }
+            }
+            require(length <= size, Der_Integer(offset));
+            value >>= 8 * (32 - length);
         }
-        require(length <= size, Der_Integer(offset));
-        value = uint256(word(data, start)) >> (8 * (32 - length));
     }
 
     /// @notice A certificate time, in seconds since the epoch; 1970 at the earliest.
@@ -120,25 +138,27 @@ library Der {
         pure
         returns (uint64 seconds_, uint256 next)
     {
-        uint8 tag;
-        uint256 start;
-        (tag, start, next) = element(data, offset, end);
-        uint256 year;
-        if (tag == UTC_TIME) {
-            require(next - start == 13, Der_Time(offset));
-            year = _digits(data, start, offset);
-            year += year < 50 ? 2000 : 1900;
-            start += 2;
-        } else {
-            require(tag == GENERALIZED_TIME, Der_Tag(offset, tag, UTC_TIME));
-            require(next - start == 15, Der_Time(offset));
-            year = 100 * _digits(data, start, offset) + _digits(data, start + 2, offset);
-            require(year > 2049, Der_Time(offset));
-            start += 4;
+        unchecked {
+            uint256 text = uint256(word(data, offset));
+            // The element's head, fourteen digits and what follows them.
+            uint256 head = text >> 240;
+            if (head == UTC_HEAD) {
+                next = offset + 15;
+                // Two digits of the year, of which those below 50 are of this century.
+                uint256 century = ((text >> 232) & 0xff) < 0x35 ? 0x3230 : 0x3139;
+                text = century << 240 | (text << 16) >> 16;
+            } else if (head == GENERALIZED_HEAD) {
+                next = offset + 17;
+                text <<= 16;
+            } else {
+                _refuseTime(data, offset, end);
+            }
+            require(next <= end, Der_Truncated(end, next));
+            // forge-lint: disable-next-line(unsafe-typecast) years have four digits: below 2^38
+            seconds_ = uint64(_seconds(text, offset));
+            // From 2050 on, which the short form does not reach.
+            require(head == UTC_HEAD || seconds_ >= YEAR_2050, Der_Time(offset));
         }
-        require(year > 1969 && data[start + 10] == "Z", Der_Time(offset));
-        seconds_ =
-            uint64(_date(data, start, offset, year) * 1 days + _clock(data, start + 4, offset));
     }
 
     /// @notice keccak256 of `data[start:end]`; the caller knows that it lies inside.
@@ -179,40 +199,62 @@ library Der {
         return size == 0 ? bytes32(0) : (value >> (8 * (32 - size))) << (8 * (32 - size));
     }
 
-    /// @dev Days since the epoch of a month and day in a year.
-    function _date(bytes memory data, uint256 start, uint256 offset, uint256 year)
+    /// @dev Any element but those of one octet of length that end inside the parent.
+    function _content(bytes memory data, uint256 offset, uint256 end)
         private
         pure
-        returns (uint256)
+        returns (uint256 start, uint256 next)
     {
-        uint256 month = _digits(data, start, offset);
-        uint256 day = _digits(data, start + 2, offset);
-        require(Calendar.isDate(year, month, day), Der_Time(offset));
-        return Calendar.daysSinceEpoch(year, month, day);
+        unchecked {
+            if (offset + 2 > end) revert Der_Truncated(end, offset + 2);
+            uint256 head = uint256(word(data, offset));
+            uint256 length = (head >> 240) & 0xff;
+            start = offset + 2;
+            if (length == 0x82) {
+                length = (head >> 224) & 0xffff;
+                start = offset + 4;
+                require(length > 0xff, Der_Length(offset));
+            } else if (length == 0x81) {
+                length = (head >> 232) & 0xff;
+                start = offset + 3;
+                require(length > 0x7f, Der_Length(offset));
+            } else {
+                require(length < 0x80, Der_Length(offset));
+            }
+            next = start + length;
+            require(next <= end, Der_Truncated(end, next));
+        }
     }
 
-    function _clock(bytes memory data, uint256 start, uint256 offset)
-        private
-        pure
-        returns (uint256)
-    {
-        uint256 hour = _digits(data, start, offset);
-        uint256 minute = _digits(data, start + 2, offset);
-        uint256 second = _digits(data, start + 4, offset);
-        require(hour < 24 && minute < 60 && second < 60, Der_Time(offset));
-        return hour * 3600 + minute * 60 + second;
+    /// @param text `YYYYMMDDHHMMSSZ` and what follows it.
+    function _seconds(uint256 text, uint256 offset) private pure returns (uint256) {
+        unchecked {
+            uint256 digits = (text >> 144) ^ ZEROS;
+            // A byte above 9 has its highest bit set in one of the two.
+            require(
+                (digits | (digits + TEN_TO_128)) & HIGH_BITS == 0 && (text >> 136) & 0xff == 0x5a,
+                Der_Time(offset)
+            );
+            // Numbers of two digits, 16 bits each.
+            uint256 pairs = ((digits >> 8) & PAIRS) * 10 + (digits & PAIRS);
+            uint256 year = (pairs >> 96) * 100 + ((pairs >> 80) & 0xff);
+            (uint256 month, uint256 day) = ((pairs >> 64) & 0xff, (pairs >> 48) & 0xff);
+            uint256 hour = (pairs >> 32) & 0xff;
+            uint256 minute = (pairs >> 16) & 0xff;
+            uint256 second = pairs & 0xff;
+            require(
+                year > 1969 && Calendar.isDate(year, month, day) && hour < 24 && minute < 60
+                    && second < 60,
+                Der_Time(offset)
+            );
+            uint256 days_ = Calendar.daysSinceEpoch(year, month, day);
+            return days_ * 1 days + hour * 3600 + minute * 60 + second;
+        }
     }
 
-    /// @dev Two ASCII digits.
-    function _digits(bytes memory data, uint256 start, uint256 offset)
-        private
-        pure
-        returns (uint256)
-    {
-        bytes32 pair = word(data, start);
-        uint256 tens = uint8(pair[0]);
-        uint256 ones = uint8(pair[1]);
-        require(tens > 0x2f && tens < 0x3a && ones > 0x2f && ones < 0x3a, Der_Time(offset));
-        return (tens - 0x30) * 10 + ones - 0x30;
+    function _refuseTime(bytes memory data, uint256 offset, uint256 end) private pure {
+        (uint8 tag,,) = element(data, offset, end);
+        require(tag == UTC_TIME || tag == GENERALIZED_TIME, Der_Tag(offset, tag, UTC_TIME));
+        revert Der_Time(offset);
     }
 }

@@ -50,12 +50,17 @@ library X509 {
     bytes32 private constant P256_KEY =
         bytes32(bytes27(0x3059301306072a8648ce3d020106082a8648ce3d03010703420004));
     /// @dev OBJECT IDENTIFIER 1.2.840.113741.1.13.1.
-    bytes32 private constant SGX_OID = bytes32(bytes11(0x06092a864886f84d010d01));
+    uint256 private constant SGX_OID = 0x06092a864886f84d010d01;
     /// @dev OBJECT IDENTIFIER of 3 octets, 2.5.29.x without its last arc.
-    bytes32 private constant ID_CE = bytes32(bytes4(0x0603551d));
+    uint256 private constant ID_CE = 0x0603551d;
+    /// @dev BOOLEAN TRUE.
+    uint256 private constant TRUE = 0x0101ff;
     uint8 private constant EXTENSIONS_TAG = 0xa3;
-    uint8 private constant BASIC_CONSTRAINTS = 0x13;
-    uint8 private constant KEY_USAGE = 0x0f;
+    uint256 private constant BASIC_CONSTRAINTS = 0x13;
+    uint256 private constant KEY_USAGE = 0x0f;
+    /// @dev Of the profile: these two, the key identifiers (14, 35) and CRL distribution points (31).
+    uint256 private constant KNOWN =
+        1 << BASIC_CONSTRAINTS | 1 << KEY_USAGE | 1 << 14 | 1 << 31 | 1 << 35;
 
     /// @notice An extension occurs twice.
     error X509_DuplicateExtension(uint256 offset);
@@ -88,7 +93,7 @@ library X509 {
         offset = Der.constant_(der, offset, end, ECDSA_SHA256, 12);
         (uint256 start, uint256 next) = Der.expect(der, offset, end, Der.BIT_STRING);
         Der.finish(next, end);
-        require(next > start && der[start] == 0, X509_SignatureBits(offset));
+        require(next > start && Der.word(der, start)[0] == 0, X509_SignatureBits(offset));
         (start, next) = Der.expect(der, start + 1, end, Der.SEQUENCE);
         Der.finish(next, end);
         uint256 r;
@@ -113,10 +118,13 @@ library X509 {
         (offset, next) = Der.expect(der, offset, end, Der.SEQUENCE);
         oid = Der.word(der, offset);
         (, offset) = Der.expect(der, offset, next, Der.OBJECT_IDENTIFIER);
-        isCritical = uint8(Der.word(der, offset)[0]) == Der.BOOLEAN && offset < next;
+        uint256 head = uint256(Der.word(der, offset));
+        isCritical = head >> 248 == Der.BOOLEAN && offset < next;
         if (isCritical) {
-            require(bytes3(Der.word(der, offset)) == 0x0101ff, X509_Criticality(offset));
-            offset += 3;
+            require(head >> 232 == TRUE, X509_Criticality(offset));
+            unchecked {
+                offset += 3;
+            }
         }
         (value, valueEnd) = Der.expect(der, offset, next, Der.OCTET_STRING);
         Der.finish(valueEnd, next);
@@ -146,9 +154,10 @@ library X509 {
         offset = _validity(c, der, offset, end);
         (c.subject, offset) = name(der, offset, end);
         offset = Der.constant_(der, offset, end, P256_KEY, 27);
-        require(offset + 64 <= end, Der.Der_Truncated(end, offset + 64));
         (c.x, c.y) = (Der.word(der, offset), Der.word(der, offset + 32));
-        (uint256 start, uint256 next) = Der.expect(der, offset + 64, end, EXTENSIONS_TAG);
+        offset += 64;
+        require(offset <= end, Der.Der_Truncated(end, offset));
+        (uint256 start, uint256 next) = Der.expect(der, offset, end, EXTENSIONS_TAG);
         Der.finish(next, end);
         (start, next) = Der.expect(der, start, end, Der.SEQUENCE);
         Der.finish(next, end);
@@ -186,21 +195,17 @@ library X509 {
             return (seen, next);
         }
         require(seen & bit == 0, X509_DuplicateExtension(offset));
-        if (bit == 2 ** BASIC_CONSTRAINTS) _basicConstraints(c, der, value, valueEnd);
-        if (bit == 2 ** KEY_USAGE) c.keyUsage = _keyUsage(der, value, valueEnd);
+        if (bit == 1 << BASIC_CONSTRAINTS) _basicConstraints(c, der, value, valueEnd);
+        if (bit == 1 << KEY_USAGE) c.keyUsage = _keyUsage(der, value, valueEnd);
         if (bit == 1) (c.sgxStart, c.sgxEnd) = (value, valueEnd);
         return (seen | bit, next);
     }
 
-    /// @dev The bit of a known extension: 1 for SGX, 2 ** n for 2.5.29.n of the profile, else 0.
+    /// @dev The bit of a known extension: 1 for SGX, 1 << n for 2.5.29.n of the profile, else 0.
     /// @param oid The element and what follows it.
     function _kind(bytes32 oid) private pure returns (uint256) {
-        if (Der.left(oid, 11) == SGX_OID) return 1;
-        if (Der.left(oid, 4) != ID_CE) return 0;
-        uint8 arc = uint8(oid[4]);
-        bool isKnown = arc == BASIC_CONSTRAINTS || arc == KEY_USAGE || arc == 0x0e || arc == 0x1f
-            || arc == 0x23;
-        return isKnown ? 2 ** arc : 0;
+        if (uint256(oid) >> 224 == ID_CE) return KNOWN & (1 << uint8(oid[4]));
+        return uint256(oid) >> 168 == SGX_OID ? 1 : 0;
     }
 
     function _basicConstraints(Certificate memory c, bytes memory der, uint256 offset, uint256 end)
@@ -211,8 +216,8 @@ library X509 {
         (offset, next) = Der.expect(der, offset, end, Der.SEQUENCE);
         Der.finish(next, end);
         if (offset == end) return;
-        // BOOLEAN TRUE; DER leaves FALSE out.
-        offset = Der.constant_(der, offset, end, bytes32(bytes3(0x0101ff)), 3);
+        // DER leaves FALSE out.
+        offset = Der.constant_(der, offset, end, bytes32(TRUE << 232), 3);
         c.isCa = true;
         c.pathLength = NO_PATH_LIMIT;
         if (offset == end) return;
@@ -227,9 +232,10 @@ library X509 {
         (uint256 start, uint256 next) = Der.expect(der, offset, end, Der.BIT_STRING);
         Der.finish(next, end);
         require(next - start == 2, X509_KeyUsage(offset));
-        uint8 unused = uint8(der[start]);
-        uint8 bits = uint8(der[start + 1]);
-        require(unused < 8 && bits % (2 ** unused) == 0, X509_KeyUsage(offset));
+        bytes32 octets = Der.word(der, start);
+        uint8 unused = uint8(octets[0]);
+        uint8 bits = uint8(octets[1]);
+        require(unused < 8 && bits & ((1 << unused) - 1) == 0, X509_KeyUsage(offset));
         return bits;
     }
 }

@@ -99,6 +99,36 @@ contract DerTest is Test {
         der.expect(hex"3100", 0x30);
     }
 
+    function test_expect_RevertWhen_ItLeavesItsParent() external {
+        bytes[5] memory cut = [bytes(""), hex"30", hex"3001", hex"308180", hex"30820100"];
+        for (uint256 i; i < cut.length; ++i) {
+            vm.expectPartialRevert(Der.Der_Truncated.selector);
+            der.expect(cut[i], 0x30);
+        }
+    }
+
+    function test_expect_RevertWhen_LengthIsNotShortest() external {
+        vm.expectRevert(abi.encodeWithSelector(Der.Der_Length.selector, 0));
+        der.expect(bytes.concat(hex"30817f", new bytes(0x7f)), 0x30);
+        vm.expectRevert(abi.encodeWithSelector(Der.Der_Length.selector, 0));
+        der.expect(hex"30800000", 0x30);
+    }
+
+    /// @dev An element with that tag, or a refusal for the same reason.
+    function testFuzz_expect_IsTheElement(uint8 wanted, uint8 length, bytes memory rest)
+        external
+        view
+    {
+        bytes memory data = bytes.concat(abi.encodePacked(wanted, length), rest);
+        (bool isTaken, bytes memory seen) =
+            address(der).staticcall(abi.encodeCall(der.expect, (data, wanted)));
+        (bool isElement, bytes memory element) =
+            address(der).staticcall(abi.encodeCall(der.element, (data, 0, data.length)));
+        assertTrue(isTaken == isElement, "taken by one");
+        if (isTaken) element = slice(element, 32);
+        assertEq(seen, element, "read");
+    }
+
     function test_finish_RevertWhen_BytesFollow() external {
         der.finish(5, 5);
         vm.expectRevert(abi.encodeWithSelector(Der.Der_TrailingBytes.selector, 4, 5));
@@ -190,6 +220,16 @@ contract DerTest is Test {
         }
     }
 
+    function test_time_RevertWhen_ItLeavesItsParent() external {
+        bytes[3] memory cut = [
+            bytes(hex"170d303030313031303030303030"), hex"180f3230353030313031303030303030", hex"17"
+        ];
+        for (uint256 i; i < cut.length; ++i) {
+            vm.expectPartialRevert(Der.Der_Truncated.selector);
+            der.time(cut[i]);
+        }
+    }
+
     /// @dev Of a large input the 64th part of the gas, which a failed precompile leaves, is enough to go on.
     function test_sha_IsRightOrReverts_HoweverLittleGas() external view {
         uint256 size = 1 << 18;
@@ -234,6 +274,13 @@ contract DerTest is Test {
     function encodeTime(string memory text) private pure returns (bytes memory) {
         uint8 length = uint8(bytes(text).length);
         return bytes.concat(abi.encodePacked(length == 15 ? 0x18 : 0x17, length), bytes(text));
+    }
+
+    function slice(bytes memory data, uint256 start) private pure returns (bytes memory part) {
+        part = new bytes(data.length - start);
+        for (uint256 i; i < part.length; ++i) {
+            part[i] = data[start + i];
+        }
     }
 
     function encode(uint256 value) private pure returns (bytes memory) {
