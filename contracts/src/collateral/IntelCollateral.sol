@@ -29,7 +29,9 @@ contract IntelCollateral is CollateralChecks {
     bytes32 private constant INTEL_SIGNER_NAME =
         0x048bd42849dc20c563977be866923795e269396947dfe4773512441b25c9d413;
     uint256 private constant MAX_CERTIFICATE_BYTES = 4096;
-    uint256 private constant MAX_CRL_BYTES = 49_152;
+    /// @dev Some seventy serial numbers, a slot each; the root issues few certificates.
+    uint256 private constant MAX_ROOT_CRL_BYTES = 4096;
+    uint256 private constant MAX_PCK_CRL_BYTES = 49_152;
     uint256 private constant MAX_JSON_BYTES = 32_768;
     /// @dev First byte of the keys of `_collateral`.
     uint256 private constant TCB_INFO = 1;
@@ -73,7 +75,7 @@ contract IntelCollateral is CollateralChecks {
 
     /// @inheritdoc IIntelCollateral
     function updateRootCrl(bytes calldata crl) external {
-        _requireLength(crl.length, MAX_CRL_BYTES);
+        _requireLength(crl.length, MAX_ROOT_CRL_BYTES);
         Crl memory list = _parser.crl(crl);
         require(list.issuer == _rootName, IntelCollateral_Issuer(list.issuer, _rootName));
         _requireSigned(list.digest, list.r, list.s, _rootX, _rootY);
@@ -127,7 +129,7 @@ contract IntelCollateral is CollateralChecks {
     function updatePckCrl(bytes calldata crl, bytes32 caId) external {
         Collateral memory current = _liveRootCrl();
         Authority memory ca = _liveAuthority(caId, true, current.epoch);
-        _requireLength(crl.length, MAX_CRL_BYTES);
+        _requireLength(crl.length, MAX_PCK_CRL_BYTES);
         Crl memory list = _parser.crl(crl);
         require(
             bytes16(list.issuer) == ca.name, IntelCollateral_Issuer(bytes16(list.issuer), ca.name)

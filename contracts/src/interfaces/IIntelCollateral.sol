@@ -187,7 +187,7 @@ interface IIntelCollateral {
     error IntelCollateral_Epoch(uint16 seen, uint16 wanted);
 
     /// @notice Bring the root's CRL. Anyone may call.
-    /// @param crl DER, at most 49,152 bytes.
+    /// @param crl DER, at most 4,096 bytes.
     function updateRootCrl(bytes calldata crl) external;
 
     /// @notice Verify a certificate that the root issued, a PCK CA or a TCB signing certificate,

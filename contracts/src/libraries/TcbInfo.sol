@@ -34,9 +34,13 @@ library TcbInfo {
     uint256 internal constant PLATFORM_LEVEL = 72;
     /// @notice Bytes of a module before its levels: `uint8 id | MRSIGNER | attributes | mask`.
     uint256 internal constant MODULE_HEAD = 65;
+    /// @notice Identities of TDX modules that a document may have, besides `tdxModule`.
+    uint256 internal constant MAX_MODULES = 16;
 
     /// @notice Two identities of one module, or one with the id 0, which stands for `tdxModule`.
     error TcbInfo_DuplicateModule(uint256 seen);
+    /// @notice More identities of modules than a document may have.
+    error TcbInfo_TooManyModules(uint256 wantedMax);
 
     /// @notice Parse a document.
     function parse(bytes memory json) internal pure returns (ParsedTcbInfo memory info) {
@@ -184,7 +188,8 @@ library TcbInfo {
         if (IntelJson.has(json, offset, "\"tdxModuleIdentities\":[]", 24)) {
             offset = IntelJson.token(json, offset + 24, ",", 1);
         } else if (IntelJson.has(json, offset, "\"tdxModuleIdentities\":[", 23)) {
-            offset = _identities(info, json, offset + 23, 1);
+            uint256[2] memory known = [uint256(1), 0];
+            offset = _identities(info, json, offset + 23, known);
             offset = IntelJson.token(json, offset, ",", 1);
         }
         info.modules = bytes.concat(info.modules, last, hex"00");
@@ -192,17 +197,21 @@ library TcbInfo {
     }
 
     /// @dev From one identity to the end of their list; the root is chained on the way back.
-    /// @param ids One bit for each id that has occurred.
-    function _identities(ParsedTcbInfo memory info, bytes memory json, uint256 offset, uint256 ids)
-        private
-        pure
-        returns (uint256)
-    {
+    /// @param known One bit for each id that has occurred, and how many identities there were.
+    function _identities(
+        ParsedTcbInfo memory info,
+        bytes memory json,
+        uint256 offset,
+        uint256[2] memory known
+    ) private pure returns (uint256) {
+        require(known[1] < MAX_MODULES, TcbInfo_TooManyModules(MAX_MODULES));
         uint256 id;
         bytes memory head;
         offset = IntelJson.token(json, offset, "{\"id\":\"TDX_", 11);
         (id, offset) = IntelJson.hex_(json, offset, 2);
-        require(ids & (1 << id) == 0, TcbInfo_DuplicateModule(id));
+        require(known[0] & (1 << id) == 0, TcbInfo_DuplicateModule(id));
+        known[0] |= 1 << id;
+        ++known[1];
         offset = IntelJson.token(json, offset, "\",", 2);
         (head, offset) = _moduleHead(json, offset, id);
         offset = IntelJson.token(json, offset, ",", 1);
@@ -215,7 +224,7 @@ library TcbInfo {
         info.modules = bytes.concat(info.modules, head, bytes1(count), levels);
         bool isMore;
         (isMore, offset) = IntelJson.isMore(json, offset);
-        if (isMore) offset = _identities(info, json, offset, ids | (1 << id));
+        if (isMore) offset = _identities(info, json, offset, known);
         info.modulesRoot = keccak256(bytes.concat(head, root, info.modulesRoot));
         return offset;
     }

@@ -31,6 +31,7 @@ from oracle.attestation.codecs.tcb_tables import (
 #: The contract's limits.
 MAX_DOCUMENT = 32_768
 MAX_LEVELS = 64
+MAX_MODULES = 16
 SIGNATURE_SIZE = 64
 COMPONENTS = 16
 _SIGNED = re.compile(rb'\{"(\w+)":(\{.*\}),"signature":"([0-9a-fA-F]{128})"\}', re.DOTALL)
@@ -304,8 +305,8 @@ def _modules(document: Mapping[str, Any]) -> tuple[TdxModule, ...]:
     fields = ("mrsigner", "attributes", "attributesMask")
     last = _module(_keys(document["tdxModule"], fields), 0, ())
     identities = document.get("tdxModuleIdentities", [])
-    if not isinstance(identities, list):
-        raise MalformedEvidence("tdxModuleIdentities is no list")
+    if not isinstance(identities, list) or len(identities) > MAX_MODULES:
+        raise MalformedEvidence(f"tdxModuleIdentities is no list, or longer than {MAX_MODULES}")
     found = [_identity(_keys(item, ("id", *fields, "tcbLevels"))) for item in identities]
     ids = {0, *(module.id for module in found)}
     if len(ids) != len(found) + 1:
