@@ -3,8 +3,8 @@
 Every step first asks whether it is needed, so it can be repeated after any interruption.
 """
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import structlog
@@ -13,21 +13,24 @@ from enclave.domain import wire
 from enclave.domain.errors import AppraisalFailed, AttestationError, ChainError
 from enclave.domain.evidence import RegistrationContext, report_data
 from oracle.attestation.codecs.dcap import DcapQuote, split_quote
+from oracle.attestation.codecs.dcap_hints import DcapHints
 from oracle.chain.base import (
     Call,
     CallReverted,
     Chain,
-    LifeLimit,
+    Receipt,
     Registration,
     Seat,
     SignerStatus,
     Submitter,
-    life_limit,
 )
+from oracle.collateral.keeper import Endorsed
 from oracle.config import checksum_address
 
 log = structlog.get_logger(__name__)
 
+#: Begins the names of the image policy's errors.
+POLICY = "ImagePolicy_"
 TOO_SOON = "SignerSet_TooSoon"
 NO_SEAT = "SignerSet_NoSeat"
 NOTHING_TO_REBUILD = "FeedHub_NothingToRebuild"
@@ -35,6 +38,18 @@ NOTHING_TO_REBUILD = "FeedHub_NothingToRebuild"
 
 class SignerRevoked(AttestationError):
     """The registry revoked this key for good: only a new enclave, with a new key, can go on."""
+
+
+class SignerSuspended(AttestationError):
+    """The vendor's collateral says that this machine is not good enough; it may come back."""
+
+
+class Endorser(Protocol):
+    """Knows what the verifier takes beside a quote."""
+
+    async def endorse(self, quote: DcapQuote) -> Endorsed:
+        """Bring what the chain lacks to verify a quote, and choose what to show with it."""
+        ...
 
 
 class Attester(Protocol):
@@ -79,13 +94,10 @@ class Standing:
     Attributes:
         status: From the registry.
         position: Bit in a report's mask.
-        limit: What ends the registration; `None` if it is not known, such as where another one
-            sent it. A standing that differs in nothing else is no other.
     """
 
     status: SignerStatus
     position: int
-    limit: LifeLimit | None = field(default=None, compare=False)
 
 
 class Registrar:
@@ -96,6 +108,7 @@ class Registrar:
         chain: Chain,
         submitter: Submitter,
         journal: EvidenceJournal,
+        endorser: Endorser,
         *,
         chain_id: int,
         registry: str,
@@ -103,22 +116,25 @@ class Registrar:
         self._chain = chain
         self._submitter = submitter
         self._journal = journal
+        self._endorser = endorser
         self._chain_id = chain_id
         self._registry = registry
-        self._registered_in: dict[bytes, int] = {}
-        self._limits: dict[bytes, LifeLimit] = {}
 
     async def ensure(
         self, identity: Identity, attester: Attester, *, renew_before_s: float = 0.0
     ) -> Standing:
         """Bring the signer to where the hub takes its reports.
 
-        1. Register it, or renew it if it ends within `renew_before_s` of the chain's time.
+        1. Register it, or renew it if it ends within `renew_before_s` of the chain's time, or was
+           suspended.
         2. Put it into the operator's seat.
         3. Rebuild the hub's table if that would change it.
 
         Raises:
-            AttestationError: The evidence is not acceptable, or the signer was revoked.
+            SignerRevoked: The key is lost for good.
+            SignerSuspended: The platform is not acceptable now.
+            AttestationError: The evidence is not acceptable.
+            CollateralUnavailable: Neither source nor chain has what the evidence is verified by.
             CallReverted: The registry, the signer set or the hub refuses; names the check.
             ChainError: No endpoint, no funds, fee above the cap.
         """
@@ -128,7 +144,7 @@ class Registrar:
             raise SignerRevoked(f"signer {identity.address} was revoked; it needs a new key")
         head = await self._chain.head()
         if not status.is_valid or status.expires_at - head.timestamp < renew_before_s:
-            await self._register(identity, attester)
+            await self._renew(identity, attester, status)
             status = await self._chain.signer(identity.signer)
         # 2. Seat.
         seat = await self._seat()
@@ -141,22 +157,31 @@ class Registrar:
         # 3. Table.
         if await self._chain.needs_rebuild():
             await self._rebuild()
-        return Standing(status, position, await self._limit(identity.signer, status))
+        return Standing(status, position)
 
-    async def _limit(self, signer: bytes, status: SignerStatus) -> LifeLimit | None:
-        """What ends the registration; asked for until it is known, and nothing depends on it."""
-        block = self._registered_in.get(signer)
-        if signer in self._limits or block is None:
-            return self._limits.get(signer)
+    async def register(self, identity: Identity, attester: Attester) -> SignerStatus:
+        """Register or renew the signer now, whether or not that is due; nothing else.
+
+        Raises:
+            OracleError: As `ensure`.
+        """
+        status = await self._chain.signer(identity.signer)
+        if status.is_revoked:
+            raise SignerRevoked(f"signer {identity.address} was revoked; it needs a new key")
+        await self._renew(identity, attester, status)
+        return await self._chain.signer(identity.signer)
+
+    async def _renew(self, identity: Identity, attester: Attester, status: SignerStatus) -> None:
         try:
-            registered_at = (await self._chain.block(block)).timestamp
-            image = await self._chain.image(status.image_id)
-        except ChainError as error:
-            log.info("life_limit_unknown", error=str(error))
-            return None
-        limit = life_limit(image, registered_at=registered_at, expires_at=status.expires_at)
-        self._limits[signer] = limit
-        return limit
+            await self._register(identity, attester)
+        except (CallReverted, AppraisalFailed) as error:
+            if not status.is_suspended:
+                raise
+            raise SignerSuspended(
+                f"signer {identity.address} is suspended: {error}; update this machine (firmware,"
+                " microcode, TDX module), or wait for collateral that accepts it; the node renews"
+                " by itself as soon as it can"
+            ) from error
 
     async def _rebuild(self) -> None:
         """Rebuild the hub; another operator may have been quicker."""
@@ -204,26 +229,43 @@ class Registrar:
             ref_block=context.ref_block,
             evidence=result.evidence,
         )
-        await self._cache_certificates(quote)
-        registration = Registration(
-            signer=identity.signer,
-            operator=self._submitter.address,
-            hpke_public_key=identity.hpke_public_key,
-            ref_block=context.ref_block,
-            evidence=quote.evidence,
-            hints=quote.hints,
-            signature=result.signature,
+        endorsed = await self._endorser.endorse(quote)
+        receipt = await self._send_registration(
+            Registration(
+                signer=identity.signer,
+                operator=self._submitter.address,
+                hpke_public_key=identity.hpke_public_key,
+                ref_block=context.ref_block,
+                evidence=quote.evidence,
+                hints=b"",
+                endorsements=endorsed.endorsements,
+                signature=result.signature,
+            ),
+            endorsed.hints,
         )
-        self._registered_in.pop(identity.signer, None)
-        self._limits.pop(identity.signer, None)
-        receipt = await self._submitter.send(self._chain.register(registration))
-        self._registered_in[identity.signer] = receipt.block
         log.info(
             "signer_registered",
             signer=identity.address,
             image="0x" + quote.image_id.hex(),
             tx="0x" + receipt.hash.hex(),
             gas=receipt.gas_used,
+        )
+
+    async def _send_registration(
+        self, registration: Registration, choices: Sequence[DcapHints]
+    ) -> Receipt:
+        """Send it with the first hints under which the policy accepts the platform."""
+        *others, last = choices
+        for hints in others:
+            call = self._chain.register(replace(registration, hints=hints.packed))
+            try:
+                return await self._submitter.send(call)
+            except CallReverted as error:
+                if not error.name.startswith(POLICY):
+                    raise
+                log.info("hints_refused", status=hints.status.name, error=str(error))
+        return await self._submitter.send(
+            self._chain.register(replace(registration, hints=last.packed))
         )
 
     async def _context(self) -> RegistrationContext:
@@ -242,20 +284,6 @@ class Registrar:
             ref_block=head.number - 1,
             block_hash=head.parent_hash,
         )
-
-    async def _cache_certificates(self, quote: DcapQuote) -> None:
-        """Bring the machine's certificates to the verifier, once for each machine."""
-        has_pck, has_ca = await self._chain.is_cached(quote.pck.id, quote.ca.id)
-        if has_pck:
-            return
-
-        async def has(place: int) -> bool:
-            return (await self._chain.is_cached(quote.pck.id, quote.ca.id))[place]
-
-        if not has_ca:
-            await self._send(self._chain.cache_ca(quote.ca.der), lambda: has(1))
-        await self._send(self._chain.cache_pck(quote.pck.der, quote.ca.id), lambda: has(0))
-        log.info("certificates_cached", pck="0x" + quote.pck.id.hex())
 
     async def _seat(self) -> Seat:
         try:

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import IntEnum
 from typing import Protocol
 
 from enclave.domain.errors import TransactionReverted
@@ -95,17 +95,61 @@ class Round:
     flags: int
 
 
+class LifeCause(IntEnum):
+    """What ends, or ended, a registration; numbered as in the contracts (`LifeCause.sol`)."""
+
+    NONE = 0
+    AGE = 1
+    CERTIFICATE = 2
+    COLLATERAL = 3
+    RECOVERY = 4
+    APPRAISAL = 5
+    REVOKED = 6
+    WITHDRAWN = 7
+
+    @property
+    def words(self) -> str:
+        """For people and metrics."""
+        return _CAUSES[self]
+
+
+_CAUSES: Mapping[LifeCause, str] = {
+    LifeCause.NONE: "nothing",
+    LifeCause.AGE: "policy age",
+    LifeCause.CERTIFICATE: "certificate",
+    LifeCause.COLLATERAL: "collateral",
+    LifeCause.RECOVERY: "TCB recovery",
+    LifeCause.APPRAISAL: "appraisal",
+    LifeCause.REVOKED: "revocation",
+    LifeCause.WITHDRAWN: "image withdrawal",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class SignerStatus:
-    """What the registry says of a signer; all zero for one it does not know."""
+    """What the registry says of a signer; all zero for one it does not know.
+
+    Attributes:
+        registered_at: When it was last registered or renewed, rounded down to 64 s; seconds since
+            the epoch.
+        expires_at: First moment at which it is no longer valid, seconds since the epoch.
+        cause: What that is the end of.
+    """
 
     operator: str
+    registered_at: int
     expires_at: int
     image_id: bytes
     tee: int
     tier: int
+    cause: LifeCause
     is_revoked: bool
     is_valid: bool
+
+    @property
+    def is_suspended(self) -> bool:
+        """Ended because a re-check found the platform unacceptable; it may come back."""
+        return self.cause is LifeCause.APPRAISAL and not self.is_valid
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,32 +159,28 @@ class Image:
     Attributes:
         max_age_s: Longest life of a registration.
         is_live: Approved and not withdrawn.
+        min_number: Lowest TCB evaluation data number that is taken.
+        recovery_grace_s: How long a number is taken after the next one became public; `None` if
+            newer numbers do not matter.
     """
 
     max_age_s: int
     is_live: bool
+    min_number: int = 0
+    recovery_grace_s: int | None = None
 
 
-class LifeLimit(StrEnum):
-    """What ends a registration first."""
+@dataclass(frozen=True, slots=True)
+class KeptMachine:
+    """What the verifier keeps of a machine; all zero if it keeps nothing.
 
-    POLICY_AGE = "policy age"
-    CERTIFICATE = "certificate"
-
-
-def life_limit(image: Image, *, registered_at: int, expires_at: int) -> LifeLimit:
-    """What made a registration end when it does.
-
-    The registry takes the lesser of the end of the evidence's certificates and the policy's
-    `maxAge_s` from the registration, and the policy's number never changes.
-
-    Args:
-        image: Of the registration.
-        registered_at: Time of the block of the last registration, seconds since the epoch.
-        expires_at: As registered then.
+    Attributes:
+        valid_until: Last moment, seconds since the epoch.
+        epoch: Revocation epoch in which its certificate was verified.
     """
-    by_policy = registered_at + image.max_age_s
-    return LifeLimit.CERTIFICATE if expires_at < by_policy else LifeLimit.POLICY_AGE
+
+    valid_until: int
+    epoch: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +279,11 @@ class HubNews:
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """A signer with its evidence, ready for the registry."""
+    """A signer with its evidence, ready for the registry.
+
+    Attributes:
+        endorsements: What the verifier is to keep first; empty if it has it.
+    """
 
     signer: bytes
     operator: str
@@ -247,7 +291,27 @@ class Registration:
     ref_block: int
     evidence: bytes
     hints: bytes
+    endorsements: bytes
     signature: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Recheck:
+    """The evidence that a signer stands on, with hints of now.
+
+    Attributes:
+        hpke_key_hash: keccak256 of its X25519 key, 32 bytes.
+        ref_block_hash: Of the block that the evidence is bound to, 32 bytes.
+        endorsements: As in `Registration`.
+    """
+
+    verifier_id: int
+    signer: bytes
+    hpke_key_hash: bytes
+    ref_block_hash: bytes
+    evidence: bytes
+    hints: bytes
+    endorsements: bytes
 
 
 class Chain(Protocol):
@@ -255,14 +319,6 @@ class Chain(Protocol):
 
     async def head(self) -> Block:
         """The latest block."""
-        ...
-
-    async def block(self, number: int) -> Block:
-        """A block by its height."""
-        ...
-
-    async def image(self, image_id: bytes) -> Image:
-        """What the image policy says of an image."""
         ...
 
     async def balance(self, address: str) -> int:
@@ -302,18 +358,6 @@ class Chain(Protocol):
 
     async def needs_rebuild(self) -> bool:
         """Whether a rebuild would change the hub's table."""
-        ...
-
-    async def is_cached(self, pck_id: bytes, ca_id: bytes) -> tuple[bool, bool]:
-        """Whether the verifier holds the machine's certificate, and its issuer's."""
-        ...
-
-    def cache_ca(self, certificate: bytes) -> Call:
-        """Bring an issuer's certificate (DER)."""
-        ...
-
-    def cache_pck(self, certificate: bytes, ca_id: bytes) -> Call:
-        """Bring a machine's certificate (DER)."""
         ...
 
     def register(self, registration: Registration) -> Call:

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from eth_abi.abi import encode
+
 from oracle.chain.abi_codec import load_abi
 from oracle.chain.base import Call
 from oracle.chain.reading import Requests, read_contract
@@ -27,6 +29,17 @@ class Kept:
 
 
 NOTHING = Kept(b"", 0, 0, 0, 0)
+
+
+def encode_endorsements(certificate: bytes, ca_id: bytes, serials: bytes) -> bytes:
+    """What `DcapVerifier.addEndorsements` takes.
+
+    Args:
+        certificate: The machine's, DER.
+        ca_id: Its issuer, an authority of the collateral.
+        serials: The issuer's whole list of revoked certificates, 20 bytes each.
+    """
+    return encode(["bytes", "bytes32", "bytes"], [certificate, ca_id, serials])
 
 
 class EvmCollateral:

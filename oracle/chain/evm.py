@@ -12,8 +12,10 @@ from oracle.chain.base import (
     HubNews,
     HubStatus,
     Image,
-    Log,
+    KeptMachine,
+    LifeCause,
     Receipt,
+    Recheck,
     Registration,
     Round,
     Seat,
@@ -21,12 +23,16 @@ from oracle.chain.base import (
     Seats,
     SignerStatus,
 )
+from oracle.chain.collateral import EvmCollateral
+from oracle.chain.parsing import parse_block, parse_log
 from oracle.chain.reading import read_contract
 from oracle.chain.rpc import Rpc, hex_bytes, quantity
 from oracle.config import checksum_address
 
 _ZERO = "0x" + "00" * 20
 _ENTRY_SIZE = 14
+#: A recovery grace that makes newer numbers not matter.
+_ANY_NUMBER = 2**32 - 1
 #: Bytes of a signer in a hub's table.
 _ROW_SIZE = 26
 #: Reverts of a listed feed without a round to serve.
@@ -125,10 +131,12 @@ class EvmChain:
         info = await self._read(self._registry, "signerInfo", "0x" + address.hex())
         return SignerStatus(
             operator=checksum_address(info["operator"]),
+            registered_at=info["registeredAt"],
             expires_at=info["expiresAt"],
             image_id=info["imageId"],
             tee=info["tee"],
             tier=info["tier"],
+            cause=_cause(info["cause"]),
             is_revoked=info["revoked"],
             is_valid=info["valid"],
         )
@@ -195,14 +203,25 @@ class EvmChain:
         """What the image policy says of an image."""
         policy = checksum_address(await self._read(self._signers, "imagePolicy"))
         info = await self._read((policy, load_abi("ImagePolicy")), "image", image_id)
-        return Image(max_age_s=info["maxAge_s"], is_live=info["live"])
+        grace_s = info["recoveryGrace_s"]
+        return Image(
+            max_age_s=info["maxAge_s"],
+            is_live=info["live"],
+            min_number=info["minEvaluationNumber"],
+            recovery_grace_s=None if grace_s == _ANY_NUMBER else grace_s,
+        )
 
-    async def is_cached(self, pck_id: bytes, ca_id: bytes) -> tuple[bool, bool]:
-        """Whether the verifier holds the machine's certificate, and its issuer's."""
+    async def machine(self, pck_id: bytes) -> KeptMachine:
+        """What the verifier keeps of a machine."""
         verifier = (await self._verifier_address(), self._dcap)
-        pck = await self._read(verifier, "pck", pck_id)
-        ca = await self._read(verifier, "ca", ca_id)
-        return pck["notAfter"] != 0, ca["notAfter"] != 0
+        kept = await self._read(verifier, "pck", pck_id)
+        return KeptMachine(valid_until=kept["validUntil"], epoch=kept["epoch"])
+
+    async def collateral(self) -> EvmCollateral:
+        """The vendor's collateral by which the verifier appraises."""
+        verifier = (await self._verifier_address(), self._dcap)
+        address = checksum_address(await self._read(verifier, "collateral"))
+        return EvmCollateral(self._rpc, address)
 
     async def _verifier_address(self) -> str:
         if not self._verifier:
@@ -212,15 +231,10 @@ class EvmChain:
             self._verifier = checksum_address(address)
         return self._verifier
 
-    def cache_ca(self, certificate: bytes) -> Call:
-        """Bring an issuer's certificate (DER); after `is_cached`."""
-        data = self._dcap.encode_call("cacheCa", certificate)
-        return Call("cache_ca", self._verifier, data)
-
-    def cache_pck(self, certificate: bytes, ca_id: bytes) -> Call:
-        """Bring a machine's certificate (DER); after `is_cached`."""
-        data = self._dcap.encode_call("cachePck", certificate, ca_id)
-        return Call("cache_pck", self._verifier, data)
+    async def add_endorsements(self, endorsements: bytes) -> Call:
+        """Bring what does not fit into a registration."""
+        verifier = (await self._verifier_address(), self._dcap)
+        return _call("add_endorsements", verifier, "addEndorsements", endorsements)
 
     def register(self, registration: Registration) -> Call:
         """Register or renew a signer."""
@@ -232,9 +246,23 @@ class EvmChain:
             registration.ref_block,
             registration.evidence,
             registration.hints,
+            registration.endorsements,
             registration.signature,
         )
         return _call("register", self._registry, "register", request)
+
+    def recheck(self, recheck: Recheck) -> Call:
+        """Have the evidence that a signer stands on appraised again."""
+        request = (
+            recheck.verifier_id,
+            "0x" + recheck.signer.hex(),
+            recheck.hpke_key_hash,
+            recheck.ref_block_hash,
+            recheck.evidence,
+            recheck.hints,
+            recheck.endorsements,
+        )
+        return _call("recheck", self._registry, "recheck", request)
 
     def revoke(self, signer: bytes) -> Call:
         """Revoke a signer for good; hubs stop until rebuilt."""
@@ -277,6 +305,12 @@ class EvmChain:
         return await read_contract(self._rpc, contract, name, *arguments, block=block)
 
 
+def _cause(number: int) -> LifeCause:
+    if number not in list(LifeCause):
+        raise ChainError(f"the registry says cause {number}, wanted 0 to {max(LifeCause)}")
+    return LifeCause(number)
+
+
 def _call(
     purpose: str, contract: tuple[str, ContractAbi], function: str, *arguments: object
 ) -> Call:
@@ -317,52 +351,3 @@ def _seated(
             vendor=row[25] >> 4,
             tier=row[25] & 0x0F,
         )
-
-
-def parse_block(value: Any) -> Block:
-    """Read a block's header as JSON-RPC gives it.
-
-    Raises:
-        ChainError: A field is missing or of another type.
-    """
-    if not isinstance(value, dict):
-        raise ChainError("the endpoint has no such block")
-    base = value.get("baseFeePerGas")
-    return Block(
-        number=quantity(value.get("number")),
-        hash=hex_bytes(value.get("hash"), 32),
-        parent_hash=hex_bytes(value.get("parentHash"), 32),
-        timestamp=quantity(value.get("timestamp")),
-        base_fee_wei=None if base is None else quantity(base),
-    )
-
-
-def parse_receipt(value: Any) -> Receipt:
-    """Read a receipt as JSON-RPC gives it.
-
-    Raises:
-        ChainError: A field is missing or of another type.
-    """
-    if not isinstance(value, dict) or not isinstance(value.get("logs"), list):
-        raise ChainError("the endpoint's receipt is none")
-    return Receipt(
-        hash=hex_bytes(value.get("transactionHash"), 32),
-        block=quantity(value.get("blockNumber")),
-        is_success=quantity(value.get("status")) == 1,
-        gas_used=quantity(value.get("gasUsed")),
-        gas_price_wei=quantity(value.get("effectiveGasPrice")),
-        logs=tuple(parse_log(item) for item in value["logs"]),
-    )
-
-
-def parse_log(value: Any) -> Log:
-    """Read a log as JSON-RPC gives it.
-
-    Raises:
-        ChainError: A field is missing or of another type.
-    """
-    if not isinstance(value, dict) or not isinstance(value.get("topics"), list):
-        raise ChainError("the endpoint's log is none")
-    address = hex_bytes(value.get("address"), 20)
-    topics = tuple(hex_bytes(topic, 32) for topic in value["topics"])
-    return Log("0x" + address.hex(), topics, hex_bytes(value.get("data")))

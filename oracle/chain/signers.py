@@ -6,15 +6,21 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from enclave.domain.errors import ChainError
-from oracle.chain.abi_codec import load_abi
-from oracle.chain.base import Image, SignerStatus
-from oracle.chain.evm import parse_log
+from oracle.chain.abi_codec import decode_revert, load_abi
+from oracle.chain.base import LifeCause, SignerStatus
+from oracle.chain.parsing import parse_log
 from oracle.chain.rpc import RpcRefused, hex_bytes, quantity
 from oracle.config import checksum_address
 
 #: Blocks whose events are asked for at once; halved where an endpoint refuses so many.
 MAX_BLOCKS = 10_000
-_EVENTS = ("SignerRegistered", "SignerRevoked", "SignerEquivocated")
+_EVENTS = (
+    "SignerRegistered",
+    "SignerExtended",
+    "SignerSuspended",
+    "SignerRevoked",
+    "SignerEquivocated",
+)
 
 
 class Requests(Protocol):
@@ -30,7 +36,10 @@ class RegisteredEvent:
     """A registration or renewal.
 
     Attributes:
+        tcb_status: What the vendor's collateral said of the platform, as in the contracts.
+        evaluation_number: Of that collateral.
         expires_at: Seconds since the epoch, as registered.
+        evidence_hash: keccak256 of the evidence, 32 bytes.
         hardware_id: What the verifier knows the machine by, 32 bytes.
         hpke_public_key: X25519, 32 bytes.
         evidence: As the verifier took it, byte for byte.
@@ -43,10 +52,13 @@ class RegisteredEvent:
     image_id: bytes
     tee: int
     tier: int
+    tcb_status: int
+    evaluation_number: int
     verifier_id: int
     ref_block: int
     expires_at: int
     hardware_id: bytes
+    evidence_hash: bytes
     hpke_public_key: bytes
     evidence: bytes
     block: int
@@ -64,6 +76,23 @@ class RevokedEvent:
     """
 
     by: str
+    block: int
+    transaction: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SuspendedEvent:
+    """A re-check that the policy refused.
+
+    Attributes:
+        by: Who sent it.
+        refusal: What the policy said, one line.
+        block: Height.
+        transaction: Hash, 32 bytes.
+    """
+
+    by: str
+    refusal: str
     block: int
     transaction: bytes
 
@@ -95,6 +124,9 @@ class SignerHistory:
         first_block: Of its first registration.
         latest: Its last registration or renewal.
         renewals: Registrations after the first.
+        tcb_status: What the last registration or accepted re-check found.
+        evaluation_number: Of the collateral then.
+        suspended: The last re-check that was refused, unless one was accepted since.
         revoked: `None` unless it was revoked.
         equivocated: Why it was revoked, if it was convicted.
     """
@@ -102,6 +134,9 @@ class SignerHistory:
     first_block: int
     latest: RegisteredEvent
     renewals: int = 0
+    tcb_status: int = 0
+    evaluation_number: int = 0
+    suspended: SuspendedEvent | None = None
     revoked: RevokedEvent | None = None
     equivocated: EquivocatedEvent | None = None
 
@@ -112,16 +147,22 @@ class SignerState(StrEnum):
     VALID = "valid"
     REVOKED = "revoked"
     IMAGE_WITHDRAWN = "image withdrawn"
+    SUSPENDED = "suspended"
     EXPIRED = "expired"
 
 
-def signer_state(status: SignerStatus, image: Image) -> SignerState:
+_STATES = {
+    LifeCause.REVOKED: SignerState.REVOKED,
+    LifeCause.WITHDRAWN: SignerState.IMAGE_WITHDRAWN,
+    LifeCause.APPRAISAL: SignerState.SUSPENDED,
+}
+
+
+def signer_state(status: SignerStatus) -> SignerState:
     """The state of a registered signer; whether it is valid is the registry's own word."""
     if status.is_valid:
         return SignerState.VALID
-    if status.is_revoked:
-        return SignerState.REVOKED
-    return SignerState.EXPIRED if image.is_live else SignerState.IMAGE_WITHDRAWN
+    return _STATES.get(status.cause, SignerState.EXPIRED)
 
 
 async def read_histories(
@@ -199,11 +240,26 @@ def _fold(found: dict[str, SignerHistory], registry: str, raw: Any) -> None:
     before = found.get(signer)
     if name == "SignerRegistered":
         found[signer] = _registered(before, signer, fields, raw)
-    elif before is not None and name == "SignerRevoked":
-        by = checksum_address(fields["by"])
-        found[signer] = replace(before, revoked=RevokedEvent(by, *_place(raw)))
-    elif before is not None and name == "SignerEquivocated":
-        found[signer] = replace(before, equivocated=_equivocated(fields))
+    elif before is not None:
+        found[signer] = _changed(before, name, fields, raw)
+
+
+def _changed(
+    before: SignerHistory, name: str, fields: Mapping[str, Any], raw: Any
+) -> SignerHistory:
+    match name:
+        case "SignerExtended":
+            status, number = fields["tcbStatus"], fields["evaluationNumber"]
+            return replace(before, tcb_status=status, evaluation_number=number, suspended=None)
+        case "SignerSuspended":
+            reason = decode_revert(load_abi("AttestationRegistry"), fields["refusal"])
+            by = checksum_address(fields["by"])
+            return replace(before, suspended=SuspendedEvent(by, reason, *_place(raw)))
+        case "SignerRevoked":
+            by = checksum_address(fields["by"])
+            return replace(before, revoked=RevokedEvent(by, *_place(raw)))
+        case _:
+            return replace(before, equivocated=_equivocated(fields))
 
 
 def _registered(
@@ -216,18 +272,22 @@ def _registered(
         image_id=fields["imageId"],
         tee=fields["tee"],
         tier=fields["tier"],
+        tcb_status=fields["tcbStatus"],
+        evaluation_number=fields["evaluationNumber"],
         verifier_id=fields["verifierId"],
         ref_block=fields["refBlock"],
         expires_at=fields["expiresAt"],
         hardware_id=fields["hwId"],
+        evidence_hash=fields["evidenceHash"],
         hpke_public_key=fields["hpkePublicKey"],
         evidence=fields["evidence"],
         block=block,
         transaction=transaction,
     )
-    if before is None:
-        return SignerHistory(block, event)
-    return replace(before, latest=event, renewals=before.renewals + 1)
+    history = SignerHistory(block, event)
+    if before is not None:
+        history = replace(before, latest=event, renewals=before.renewals + 1, suspended=None)
+    return replace(history, tcb_status=event.tcb_status, evaluation_number=event.evaluation_number)
 
 
 def _equivocated(fields: Mapping[str, Any]) -> EquivocatedEvent:

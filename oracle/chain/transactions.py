@@ -14,8 +14,8 @@ import structlog
 from enclave.domain.errors import ChainError
 from oracle.chain.abi_codec import ContractAbi, decode_revert, revert_name
 from oracle.chain.base import Block, Call, CallReverted, Receipt
-from oracle.chain.evm import parse_block, parse_receipt
 from oracle.chain.keys import SubmitterKey
+from oracle.chain.parsing import parse_block, parse_receipt
 from oracle.chain.pending import PendingTransaction, SignedForm, TransactionJournal
 from oracle.chain.rpc import Rpc, RpcRefused, quantity
 

@@ -54,7 +54,8 @@ NumberOption = Annotated[
     typer.Option("--number", min=0, help="TCB evaluation data number besides the standard one."),
 ]
 ContractOption = Annotated[
-    str | None, typer.Option("--contract", metavar="ADDRESS", help="IntelCollateral.")
+    str | None,
+    typer.Option("--contract", metavar="ADDRESS", help="IntelCollateral, if not the verifier's."),
 ]
 
 
@@ -187,9 +188,10 @@ async def _documents(settings: Config, wish: Wish) -> "tuple[tuple[Document, ...
 
 async def _contract(settings: Config, rpc: "Rpc", wish: Wish) -> "EvmCollateral":
     from oracle.chain.collateral import EvmCollateral
+    from oracle.daemon.parts import open_chain
 
     if wish.contract is None:
-        raise ConfigError("--contract is missing, wanted the address of an IntelCollateral")
+        return await open_chain(settings, rpc).collateral()
     try:
         return EvmCollateral(rpc, checksum_address(wish.contract))
     except ValueError as error:

@@ -5,26 +5,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from oracle.attestation.codecs.tcb_tables import EvaluationNumbers, QeIdentity, TcbInfo
 from oracle.attestation.endorsements.documents import Document
 from oracle.attestation.endorsements.pcs import Platform
 from oracle.collateral.plan import ChainState, plan
 from oracle.collateral.update import Brought
 
 _DAY_S = 86_400
-
-
-def describe(document: Document) -> str:
-    """What a document is of, in a few words."""
-    match document.content:
-        case TcbInfo(tee=tee, fmspc=fmspc, number=number):
-            return f"{document.kind.value} {tee.name} {fmspc.hex()}, number {number}"
-        case QeIdentity(tee=tee, number=number):
-            return f"{document.kind.value} {tee.name}, number {number}"
-        case EvaluationNumbers(tee=tee):
-            return f"{document.kind.value} {tee.name}"
-        case _:
-            return document.kind.value
 
 
 def view(
@@ -47,7 +33,7 @@ def _row(document: Document, state: ChainState, *, is_due: bool) -> dict[str, An
     kept, fault = state.of(document), state.fault(document)
     left_s = 0 if fault else kept.valid_until - state.now
     return {
-        "document": describe(document),
+        "document": document.title,
         "number": document.number,
         "issued_at": kept.issued_at or None,
         "valid_until": kept.valid_until or None,
@@ -98,7 +84,7 @@ class Deliveries:
 
     def note(self, brought: Brought) -> None:
         """Say that a document was brought."""
-        name, receipt = describe(brought.document), brought.receipt
+        name, receipt = brought.document.title, brought.receipt
         if receipt is None:
             self.say(f"{name}: brought by another one meanwhile")
             return

@@ -10,8 +10,8 @@ import typer
 
 from enclave.domain.errors import ChainError, ConfigError
 from enclave.domain.evidence import TeeKind, Tier
-from enclave.domain.report import keccak256
-from oracle.chain.base import Image, SignerStatus, life_limit
+from oracle.attestation.codecs.tcb_tables import TcbStatus
+from oracle.chain.base import SignerStatus
 from oracle.chain.evm import EvmChain
 from oracle.chain.rpc import Rpc
 from oracle.chain.signers import (
@@ -58,23 +58,19 @@ class Dossier:
     Attributes:
         history: From the registry's events.
         status: The registry's word now.
-        image: The policy's word now.
         position: In the signer set; `None` outside every seat.
-        registered_at: Time of the last registration, seconds since the epoch.
         now: The chain's time.
     """
 
     history: SignerHistory
     status: SignerStatus
-    image: Image
     position: int | None
-    registered_at: int
     now: int
 
     @property
     def state(self) -> SignerState:
         """Whether it may sign."""
-        return signer_state(self.status, self.image)
+        return signer_state(self.status)
 
     @property
     def cause(self) -> str:
@@ -84,7 +80,9 @@ class Dossier:
             case SignerState.VALID:
                 return "registered, not expired, its image is live"
             case SignerState.EXPIRED:
-                return f"ended at {_moment(self.status.expires_at)} by {self._limit}"
+                return f"ended at {_moment(self.status.expires_at)} by {self.status.cause.words}"
+            case SignerState.SUSPENDED:
+                return self._suspension
             case SignerState.IMAGE_WITHDRAWN:
                 return f"image 0x{self.status.image_id.hex()} was withdrawn"
         if revoked is None:
@@ -97,12 +95,11 @@ class Dossier:
         return f"revoked by {revoked.by} in block {revoked.block}"
 
     @property
-    def _limit(self) -> str:
-        return life_limit(
-            self.image,
-            registered_at=self.registered_at,
-            expires_at=self.history.latest.expires_at,
-        ).value
+    def _suspension(self) -> str:
+        event = self.history.suspended
+        if event is None:
+            return f"suspended at {_moment(self.status.expires_at)}; the event was not found"
+        return f"suspended by {event.by} in block {event.block}: {event.refusal}"
 
     def view(self) -> dict[str, Any]:
         """For machines; times are seconds since the epoch."""
@@ -118,18 +115,20 @@ class Dossier:
             "image_id": "0x" + status.image_id.hex(),
             "hardware_id": "0x" + event.hardware_id.hex(),
             "position": self.position,
+            "tcb_status": tcb_status_name(self.history.tcb_status),
+            "evaluation_number": self.history.evaluation_number,
             "first_block": self.history.first_block,
             "renewals": self.history.renewals,
-            "registered_at": self.registered_at,
+            "registered_at": status.registered_at,
             "expires_at": status.expires_at,
             "days_left": round(left_s / _DAY_S, 2),
-            "limited_by": self._limit,
+            "limited_by": status.cause.words,
             "block": event.block,
             "transaction": "0x" + event.transaction.hex(),
             "verifier_id": event.verifier_id,
             "ref_block": event.ref_block,
             "hpke_public_key": "0x" + event.hpke_public_key.hex(),
-            "evidence_keccak": "0x" + keccak256(event.evidence).hex(),
+            "evidence_keccak": "0x" + event.evidence_hash.hex(),
             "evidence_bytes": len(event.evidence),
             "revoked_by": None if revoked is None else revoked.by,
             "revoked_block": None if revoked is None else revoked.block,
@@ -170,13 +169,11 @@ async def read_dossiers(
 
 @dataclass(slots=True)
 class _Reader:
-    """Asks for what the signers have in common once."""
+    """Asks the registry for each signer."""
 
     chain: EvmChain
     positions: Mapping[str, int]
     now: int
-    images: dict[bytes, Image] = field(default_factory=dict)
-    times: dict[int, int] = field(default_factory=dict)
 
     async def dossier(self, history: SignerHistory) -> Dossier:
         event = history.latest
@@ -186,18 +183,7 @@ class _Reader:
                 f"the registry does not know {event.signer}, of which there is an event: the"
                 " endpoints are at different heights; try again"
             )
-        if event.image_id not in self.images:
-            self.images[event.image_id] = await self.chain.image(event.image_id)
-        if event.block not in self.times:
-            self.times[event.block] = (await self.chain.block(event.block)).timestamp
-        return Dossier(
-            history,
-            status,
-            self.images[event.image_id],
-            self.positions.get(event.signer),
-            self.times[event.block],
-            self.now,
-        )
+        return Dossier(history, status, self.positions.get(event.signer), self.now)
 
 
 def tee_name(number: int) -> str:
@@ -208,6 +194,11 @@ def tee_name(number: int) -> str:
 def tier_name(number: int) -> str:
     """Name of a tier; the bare number of one that this version does not know."""
     return Tier(number).name if number in list(Tier) else str(number)
+
+
+def tcb_status_name(number: int) -> str:
+    """Name of a status; the bare number of one that this version does not know."""
+    return TcbStatus(number).name if number in list(TcbStatus) else str(number)
 
 
 def table(views: Iterable[Mapping[str, Any]]) -> list[str]:

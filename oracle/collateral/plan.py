@@ -4,7 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from oracle.attestation.codecs.crl import RevocationList
+from oracle.attestation.codecs.tcb_tables import EvaluationNumbers
 from oracle.attestation.endorsements.documents import Document, DocumentKind
+from oracle.chain.base import Image
 from oracle.chain.collateral import NOTHING, Kept
 
 #: As far ahead as a date can be: whatever is newer is brought.
@@ -72,6 +74,36 @@ def plan(
     rest = [each for each in current if each.kind is not DocumentKind.ROOT_CRL]
     due = [each for each in rest if _is_due(each, state.of(each), epoch, until)]
     return (*roots, *due)
+
+
+def wanted_numbers(
+    table: EvaluationNumbers | None, standard: int, image: Image, *, now: int
+) -> frozenset[int]:
+    """Which TCB evaluation data numbers a platform of an image needs.
+
+    The vendor's standard one; the lowest that the policy takes now, under which a platform that has
+    not been updated is judged most leniently; and the lowest that it takes for a whole life of a
+    registration, under which one that has been updated stays registered.
+
+    Args:
+        table: Those that there are; `None` if it is not known.
+        standard: What the vendor calls so; lower ones are not looked at.
+        image: What the policy demands.
+        now: Seconds since the epoch.
+    """
+    least = max(standard, image.min_number)
+    found = sorted(
+        (each for each in (table.numbers if table else ()) if each.number >= least),
+        key=lambda each: each.number,
+    )
+    if not found or image.recovery_grace_s is None:
+        return frozenset({standard, least})
+    # A number is taken until the grace after the next one's publication is over.
+    ends = [each.recovery_at + image.recovery_grace_s for each in found[1:]]
+    wanted = {standard}
+    for moment in (now, now + image.max_age_s):
+        wanted.add(found[sum(end <= moment for end in ends)].number)
+    return frozenset(wanted)
 
 
 def _has_news(root_crl: Document, state: ChainState) -> bool:

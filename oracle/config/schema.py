@@ -111,6 +111,7 @@ def split_listen(text: str) -> tuple[str, int]:
 Address = Annotated[str, AfterValidator(checksum_address)]
 Wei = Annotated[int, BeforeValidator(_wei)]
 Seconds = Annotated[float, BeforeValidator(_seconds), Field(gt=0, le=86_400)]
+LongSeconds = Annotated[float, BeforeValidator(_seconds), Field(gt=0, le=30 * 86_400)]
 FilePath = Annotated[Path, BeforeValidator(_path)]
 UrlOrFolder = Annotated[str | Path, BeforeValidator(_source)]
 RpcUrl = Annotated[str, AfterValidator(_rpc_url)]
@@ -220,15 +221,21 @@ class DaemonConfig(_Section):
 
 
 class CollateralConfig(_Section):
-    """Where the vendor's signed documents about platforms come from.
+    """What the vendor signs about platforms, and keeping the chain's copy of it fresh.
 
     Attributes:
         source: A service with the API of Intel's PCS, version 4, or a folder.
         timeout_s: Limit of one answer of the service.
+        refresh_s: How often the source is asked.
+        renew_before_s: How long before its end a document is replaced by one that says the same.
+        warn_before_s: How long before the end of what the chain keeps the node raises the alarm.
     """
 
     source: UrlOrFolder = "https://api.trustedservices.intel.com"
     timeout_s: Annotated[Seconds, Field(ge=0.1, le=60)] = 10.0
+    refresh_s: Annotated[Seconds, Field(ge=1)] = 3_600.0
+    renew_before_s: LongSeconds = 10 * 86_400.0
+    warn_before_s: LongSeconds = 5 * 86_400.0
 
 
 class PeerConfig(_Section):

@@ -10,8 +10,10 @@ from typing import Any
 import structlog
 
 from enclave import domain
+from oracle.collateral.keeper import CollateralKeeper
 from oracle.config import Config, config_hash
 from oracle.daemon.chain_view import REFRESH_S, ChainView
+from oracle.daemon.collateral import CollateralWatch
 from oracle.daemon.events import EnclaveEnded, Event, Observer
 from oracle.daemon.parts import RELAY_FOLDER, RELAY_NAME, Parts, open_parts
 from oracle.daemon.problems import Problems
@@ -124,6 +126,8 @@ class Daemon:
                 spawn(view.keep_fresh())
                 if parts.submitter is not None:
                     spawn(parts.submitter.resume())
+                if parts.keeper is not None:
+                    spawn(self._watch(parts.keeper).keep())
                 spawn(self._supervise(parts, view, quorum, spawn))
                 await self._stopping.wait()
                 log.info("daemon_stopping")
@@ -143,6 +147,17 @@ class Daemon:
             # Where others submit, too, each block may hold a report.
             refresh_s=min(REFRESH_S, self._config.chain.block_s) if has_peers else REFRESH_S,
             has_peers=has_peers,
+        )
+
+    def _watch(self, keeper: CollateralKeeper) -> CollateralWatch:
+        collateral = self._config.collateral
+        return CollateralWatch(
+            keeper,
+            state=self.state,
+            problems=self._problems,
+            refresh_s=collateral.refresh_s,
+            warn_before_s=collateral.warn_before_s,
+            clock=time.time,
         )
 
     @asynccontextmanager
@@ -234,13 +249,14 @@ class Daemon:
             await run_together(*work)
 
     def _standings(self, parts: Parts, view: ChainView, enclave: Enclave) -> Standings | None:
-        if parts.submitter is None or parts.journal is None:
+        if parts.submitter is None or parts.journal is None or parts.keeper is None:
             return None
         chain = self._config.chain
         registrar = Registrar(
             parts.chain,
             parts.submitter,
             parts.journal,
+            parts.keeper,
             chain_id=chain.chain_id,
             registry=chain.registry,
         )

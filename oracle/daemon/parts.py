@@ -1,16 +1,20 @@
 """The parts of a running daemon that outlive any one enclave."""
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
 
 from enclave.domain.errors import ConfigError
 from oracle.chain.abi_codec import load_abi
+from oracle.chain.base import Submitter
 from oracle.chain.evm import EvmChain
 from oracle.chain.keys import SubmitterKey, unlock
 from oracle.chain.rpc import Rpc, open_rpc
 from oracle.chain.transactions import EvmSubmitter, FeePolicy
+from oracle.collateral.keeper import CollateralKeeper
+from oracle.collateral.source import open_source
 from oracle.config import Config, read_private_file
 from oracle.daemon.quorum import Membership
 from oracle.egress_proxy import EgressProxy, RelayStatus
@@ -34,6 +38,7 @@ class Parts:
         relay: The enclave's way out.
         journal: `None` in a dry run.
         submitter: `None` in a dry run.
+        keeper: Keeps the chain's collateral; `None` in a dry run.
         membership: Who takes part in making reports; `None` without peers.
     """
 
@@ -42,6 +47,7 @@ class Parts:
     relay: EgressProxy
     journal: Journal | None
     submitter: EvmSubmitter | None
+    keeper: CollateralKeeper | None
     membership: Membership | None
 
     @property
@@ -71,17 +77,18 @@ async def open_parts(
         journal = await stack.enter_async_context(open_journal(config.store.path))
     rpc = await stack.enter_async_context(open_config_rpc(config))
     chain = open_chain(config, rpc)
-    submitter = None
+    submitter, keeper = None, None
     if key is not None and journal is not None:
         errors = load_abi("FeedHub")
         submitter = EvmSubmitter(rpc, journal, key, fee_policy(config), errors)
+        keeper = open_keeper(config, chain, submitter)
     folder = config.enclave.runtime_dir / RELAY_FOLDER
     await asyncio.to_thread(folder.mkdir, mode=0o700, parents=True, exist_ok=True)
     allow = targets(feed.definition for feed in feeds)
     relay = EgressProxy(folder / RELAY_NAME, allow, resolve)
     await stack.enter_async_context(relay)
     state.counters |= _counters(rpc, relay, submitter)
-    return Parts(rpc, chain, relay, journal, submitter, membership)
+    return Parts(rpc, chain, relay, journal, submitter, keeper, membership)
 
 
 def open_config_rpc(config: Config) -> AbstractAsyncContextManager[Rpc]:
@@ -99,6 +106,18 @@ def open_chain(config: Config, rpc: Rpc) -> EvmChain:
         signer_set=chain.signer_set,
         hub=chain.hub,
         verifier_id=chain.verifier_id,
+    )
+
+
+def open_keeper(config: Config, chain: EvmChain, submitter: Submitter) -> CollateralKeeper:
+    """Who keeps the chain's collateral from the configured source."""
+    collateral = config.collateral
+    return CollateralKeeper(
+        chain,
+        submitter,
+        open_source(collateral.source, timeout_s=collateral.timeout_s),
+        renew_before_s=collateral.renew_before_s,
+        clock=time.monotonic,
     )
 
 

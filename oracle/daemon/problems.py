@@ -30,6 +30,12 @@ class Problems:
             self._state.notices[area] = line
             log.warning("notice", area=area, text=line)
 
+    def alarm(self, area: str, line: str) -> None:
+        """Something that will keep the node from its work unless an operator acts."""
+        if self._state.notices.get(area) != line:
+            self._state.notices[area] = line
+            log.error("alarm", area=area, text=line)
+
     def drop_notice(self, area: str) -> None:
         """It is no longer so."""
         self._state.notices.pop(area, None)

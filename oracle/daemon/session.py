@@ -5,15 +5,23 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
-from enclave.domain.errors import AttestationError, ChainError, ConfigError
+from enclave.domain.errors import AttestationError, ChainError, ConfigError, OracleError
 from enclave.domain.evidence import TeeKind, Tier
+from oracle.attestation.endorsements.errors import CollateralUnavailable
 from oracle.daemon.chain_view import ChainView
 from oracle.daemon.events import Observer, SignerReady
 from oracle.daemon.problems import Problems
 from oracle.enclave_link import EnclaveLost
 from oracle.enclave_process import Enclave
 from oracle.feeds.catalogue import Feed
-from oracle.registration import Identity, Registrar, SignerRevoked, Standing, renewal_margin_s
+from oracle.registration import (
+    Identity,
+    Registrar,
+    SignerRevoked,
+    SignerSuspended,
+    Standing,
+    renewal_margin_s,
+)
 from oracle.telemetry.state import NodeState, SignerState
 
 log = structlog.get_logger(__name__)
@@ -78,7 +86,6 @@ class Standings:
         self._renew_before_s = renew_before_s
         self._clock = clock
         self._retry_s = retry_s
-        self._registered_at = 0
         self._wanted = asyncio.Event()
 
     def recheck(self) -> None:
@@ -101,8 +108,8 @@ class Standings:
                 )
             except SignerRevoked as error:
                 raise EnclaveLost(str(error)) from error
-            except (ChainError, AttestationError) as error:
-                self._lost(str(error))
+            except (ChainError, AttestationError, CollateralUnavailable) as error:
+                self._lost(error)
                 await asyncio.sleep(pause_s)
                 pause_s = min(_RETRY_MAX_S, 2 * pause_s)
                 continue
@@ -117,29 +124,34 @@ class Standings:
     def _margin_s(self) -> float:
         if self.now is None:
             return 0.0
+        status = self.now.status
         return renewal_margin_s(
-            registered_at=self._registered_at,
-            expires_at=self.now.status.expires_at,
+            registered_at=status.registered_at,
+            expires_at=status.expires_at,
             wanted_s=self._renew_before_s,
         )
 
-    def _lost(self, reason: str) -> None:
-        self._problems.set("registration", reason)
+    def _lost(self, error: OracleError) -> None:
+        """It stays accepted until its end, but not if the chain says that it has ended."""
+        self._problems.set("registration", str(error))
+        if isinstance(error, SignerSuspended) or self._has_ended():
+            self.now = None
         if self.now is None:
             self._state.is_accepted = False
+
+    def _has_ended(self) -> bool:
+        return self.now is not None and self._clock() >= self.now.status.expires_at
 
     def _won(self, identity: Identity, standing: Standing) -> None:
         self._problems.clear("registration")
         is_news = self.now != standing
-        if self.now is None or self.now.status.expires_at != standing.status.expires_at:
-            self._registered_at = int(self._clock())
         self.now = standing
         self._state.is_accepted = True
         signer, status = self._state.signer, standing.status
         signer.operator, signer.expires_at = status.operator, status.expires_at
         signer.image_id, signer.position = status.image_id, standing.position
         signer.tier = Tier(status.tier).name
-        signer.limited_by = "" if standing.limit is None else standing.limit.value
+        signer.limited_by = status.cause.words
         if is_news or self._view.hub is None or not self._view.hub.is_live:
             self._view.refresh_soon()
         if is_news:

@@ -156,7 +156,7 @@ async def world(options: WorldOptions, sources: TlsSources | None) -> AsyncItera
         plan = _plan(options, vendor.constants, operators, images, keccak256(measurement))
         deployment = await deploy(chain, plan)
         await _set_pace(chain, options.block_time_s)
-        common = _settings(options, sources, chain, deployment, socket)
+        common = _settings(sources, chain, deployment, vendor)
         nodes = [_node(options, common, operator, operators, images) for operator in operators]
         yield World(tuple(nodes), chain, deployment, vendor, _resolve(sources))
 
@@ -238,15 +238,11 @@ def _node(
 
 
 def _settings(
-    options: WorldOptions,
-    sources: TlsSources | None,
-    chain: Anvil,
-    deployment: Deployment,
-    socket: Path,
+    sources: TlsSources | None, chain: Anvil, deployment: Deployment, vendor: Silicon
 ) -> dict[str, dict[str, Any]]:
     """What the configuration files of all nodes have in common."""
     at = {name: f"0x{address.hex()}" for name, address in deployment.contracts.items()}
-    enclave = {"silicon": str(socket), "runtime_dir": "run"}
+    enclave = {"silicon": str(vendor.socket), "runtime_dir": "run"}
     if sources is not None:
         enclave["extra_ca"] = str(sources.ca)
     return {
@@ -259,6 +255,7 @@ def _settings(
             "hub": at["FeedHub"],
         },
         "enclave": enclave,
+        "collateral": {"source": vendor.pcs},
         "http": {"port": 0},
     }
 

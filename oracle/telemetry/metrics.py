@@ -1,7 +1,7 @@
 """Prometheus metrics, read from the node's state at each scrape."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -61,6 +61,8 @@ class NodeCollector(Collector):
             yield GaugeMetricFamily(_PREFIX + name, text, value=float(value))
         if signer.expires_at:
             yield _days_left(signer, time.time())
+        if state.collateral:
+            yield _collateral_days_left(state.collateral, time.time())
 
     def _counters(self) -> Iterable[Metric]:
         state = self._state
@@ -117,6 +119,17 @@ def _days_left(signer: SignerState, now: float) -> Metric:
     )
     left_s = max(0.0, signer.expires_at - now)
     days.add_metric([signer.limited_by or "unknown"], left_s / _DAY_S)
+    return days
+
+
+def _collateral_days_left(ends: Mapping[str, int], now: float) -> Metric:
+    days = GaugeMetricFamily(
+        _PREFIX + "collateral_days_left",
+        "Days until the chain's copy of a document of the vendor ends.",
+        labels=["document"],
+    )
+    for title, until in ends.items():
+        days.add_metric([title], max(0.0, until - now) / _DAY_S)
     return days
 
 

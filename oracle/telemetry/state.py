@@ -152,6 +152,8 @@ class NodeState:
         is_accepted: The hub takes this signer's reports.
         counters: Name -> reads a counter of a part of the node; see `metrics`.
         quorum: `None` unless peers are configured.
+        collateral: Document -> until when the chain can use it, seconds since the epoch; 0 if it
+            cannot now.
     """
 
     started_at: int
@@ -171,6 +173,7 @@ class NodeState:
     is_accepted: bool = False
     counters: dict[str, Callable[[], float]] = field(default_factory=dict)
     quorum: QuorumState | None = None
+    collateral: dict[str, int] = field(default_factory=dict)
 
     def unready(self, now: float, *, round_limit_s: float) -> list[str]:
         """Why the node is not ready; empty if it can sign and is accepted on-chain.

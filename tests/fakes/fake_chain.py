@@ -2,17 +2,16 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
-from cryptography.x509 import load_der_x509_certificate
-
-from enclave.domain.report import decode_report, keccak256
+from enclave.domain.report import decode_report
 from oracle.chain.base import (
     Block,
     Call,
     CallReverted,
     HubNews,
     HubStatus,
-    Image,
+    LifeCause,
     Log,
     Receipt,
     Registration,
@@ -25,7 +24,23 @@ from oracle.config import checksum_address
 
 OPERATOR = checksum_address("0x" + "aa" * 20)
 NOBODY = "0x" + "00" * 20
-UNKNOWN = SignerStatus(NOBODY, 0, bytes(32), 0, 0, False, False)
+UNKNOWN = SignerStatus(NOBODY, 0, 0, bytes(32), 0, 0, LifeCause.NONE, False, False)
+
+
+def signer_status(**changes: Any) -> SignerStatus:
+    """A valid signer."""
+    status = SignerStatus(
+        operator=OPERATOR,
+        registered_at=3_000,
+        expires_at=9_000,
+        image_id=b"\x05" * 32,
+        tee=2,
+        tier=4,
+        cause=LifeCause.AGE,
+        is_revoked=False,
+        is_valid=True,
+    )
+    return replace(status, **changes)
 
 
 @dataclass
@@ -37,12 +52,9 @@ class FakeChain:
         seated: The operator's seat; `None` if it has none.
         is_stale: Whether a rebuild would change the hub.
         life_s: Life of a new registration.
-        max_age_s: Longest life by the image policy.
-        image_error: Raised instead of what the image policy says.
         others: What `seats` answers.
         happened: What `news` answers; an exception is raised.
         news_asked: Since which blocks.
-        cached: Certificates that the verifier holds.
     """
 
     now: int = 1_700_000_000
@@ -59,9 +71,6 @@ class FakeChain:
     )
     news_asked: list[int] = field(default_factory=list)
     life_s: int = 86_400
-    max_age_s: int = 86_400
-    image_error: Exception | None = None
-    cached: set[bytes] = field(default_factory=set)
     feeds: tuple[bytes, ...] = ()
     stored: dict[int, Round] = field(default_factory=dict)
     funds: int = 10**18
@@ -71,14 +80,6 @@ class FakeChain:
 
     async def head(self) -> Block:
         return Block(self.number, b"\x01" * 32, b"\x02" * 32, self.now, 10**9)
-
-    async def block(self, number: int) -> Block:
-        return Block(number, b"\x01" * 32, b"\x02" * 32, self.now, 10**9)
-
-    async def image(self, image_id: bytes) -> Image:
-        if self.image_error is not None:
-            raise self.image_error
-        return Image(self.max_age_s, is_live=True)
 
     async def balance(self, address: str) -> int:
         return self.funds
@@ -113,15 +114,6 @@ class FakeChain:
 
     async def needs_rebuild(self) -> bool:
         return self.is_stale
-
-    async def is_cached(self, pck_id: bytes, ca_id: bytes) -> tuple[bool, bool]:
-        return pck_id in self.cached, ca_id in self.cached
-
-    def cache_ca(self, certificate: bytes) -> Call:
-        return Call("cache_ca", NOBODY, _certificate_id(certificate))
-
-    def cache_pck(self, certificate: bytes, ca_id: bytes) -> Call:
-        return Call("cache_pck", NOBODY, _certificate_id(certificate))
 
     def register(self, registration: Registration) -> Call:
         self.registrations.append(registration)
@@ -173,8 +165,6 @@ class FakeSubmitter:
 
     def _carry_out(self, call: Call) -> None:
         match call.purpose:
-            case "cache_ca" | "cache_pck":
-                self.chain.cached.add(call.data)
             case "register":
                 self._register(call.data)
             case "take":
@@ -187,9 +177,10 @@ class FakeSubmitter:
                 self.reports.append(call.data)
 
     def _register(self, signer: bytes) -> None:
-        expires_at = self.chain.now + self.chain.life_s
-        status = SignerStatus(OPERATOR, expires_at, b"\x05" * 32, 2, 4, False, True)
-        self.chain.signers[signer] = status
+        now = self.chain.now
+        self.chain.signers[signer] = signer_status(
+            registered_at=now, expires_at=now + self.chain.life_s
+        )
         self.chain.is_stale = True
 
     def _take(self, signer: bytes) -> None:
@@ -212,8 +203,3 @@ class FakeSubmitter:
         entries = decode_report(report).report.entries
         kept = [entry for entry in entries if entry.index not in self.skips]
         return tuple(Log(str(entry.index), (), b"") for entry in kept)
-
-
-def _certificate_id(der: bytes) -> bytes:
-    """How the contracts name a certificate."""
-    return keccak256(load_der_x509_certificate(der).tbs_certificate_bytes)

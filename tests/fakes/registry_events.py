@@ -6,6 +6,7 @@ from typing import Any
 
 from eth_abi.abi import encode
 
+from enclave.domain.report import keccak256
 from oracle.chain.abi_codec import load_abi
 from oracle.chain.rpc import RpcRefused
 from oracle.config import checksum_address
@@ -25,10 +26,14 @@ def registered(
         "imageId": IMAGE,
         "tee": 2,
         "tier": 4,
+        "tcbStatus": 1,
+        "evaluationNumber": 17,
         "verifierId": 1,
         "refBlock": 9,
         "expiresAt": expires_at,
+        "cause": 1,
         "hwId": b"\x06" * 32,
+        "evidenceHash": keccak256(evidence),
         "hpkePublicKey": b"\x07" * 32,
         "evidence": evidence,
     }

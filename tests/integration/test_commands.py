@@ -38,6 +38,8 @@ def _toml(config: Config, *, with_key: bool) -> str:
         f'hub = "{chain.hub}"',
         "[enclave]",
         f'silicon = "{config.enclave.silicon}"',
+        "[collateral]",
+        f'source = "{config.collateral.source}"',
         "[feeds]",
         'catalogue = ["ltc-usd"]',
         "[http]",

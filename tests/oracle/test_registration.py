@@ -8,14 +8,20 @@ import pytest
 from enclave.domain import wire
 from enclave.domain.errors import AppraisalFailed, AttestationError, ChainError, MalformedEvidence
 from enclave.domain.evidence import RegistrationContext, TeeKind, report_data
-from oracle.attestation.codecs.dcap import split_quote
-from oracle.chain.base import CallReverted, LifeLimit, Seat
+from oracle.attestation.codecs.dcap import DcapQuote
+from oracle.attestation.codecs.dcap_hints import DcapHints
+from oracle.attestation.codecs.pck import parse_machine
+from oracle.attestation.codecs.tcb_tables import TcbStatus
+from oracle.attestation.endorsements.errors import CollateralUnavailable
+from oracle.chain.base import CallReverted, LifeCause, Seat
+from oracle.collateral.keeper import Endorsed
 from oracle.config import checksum_address
 from oracle.devnet.silicon.vendor import SiliconVendor
 from oracle.registration import (
     Identity,
     Registrar,
     SignerRevoked,
+    SignerSuspended,
     renewal_margin_s,
 )
 from tests.fakes.fake_chain import OPERATOR, FakeChain, FakeSubmitter
@@ -65,25 +71,52 @@ class FakeEvidence:
 
 
 @dataclass
+class FakeEndorser:
+    """Plays `Endorser`.
+
+    Attributes:
+        numbers: Of the hints that it gives, the highest first.
+        failure: Raised instead.
+    """
+
+    numbers: tuple[int, ...] = (17,)
+    endorsements: bytes = b"endorsed"
+    failure: Exception | None = None
+    asked: int = 0
+
+    async def endorse(self, quote: DcapQuote) -> Endorsed:
+        self.asked += 1
+        if self.failure is not None:
+            raise self.failure
+        machine = parse_machine(quote.pck.der, ca_id=quote.ca.id)
+        hints = [
+            DcapHints(bytes((number,)), machine, TcbStatus.UP_TO_DATE, ())
+            for number in self.numbers
+        ]
+        return Endorsed(tuple(hints), self.endorsements)
+
+
+@dataclass
 class World:
     chain: FakeChain
     submitter: FakeSubmitter
     enclave: FakeEnclave
     journal: FakeEvidence
+    endorser: FakeEndorser
     registrar: Registrar
 
 
 @pytest.fixture
 def world() -> World:
     chain = FakeChain()
-    submitter, journal = FakeSubmitter(chain), FakeEvidence()
-    registrar = Registrar(chain, submitter, journal, chain_id=CHAIN_ID, registry=REGISTRY)
-    return World(chain, submitter, FakeEnclave(), journal, registrar)
+    submitter, journal, endorser = FakeSubmitter(chain), FakeEvidence(), FakeEndorser()
+    registrar = Registrar(chain, submitter, journal, endorser, chain_id=CHAIN_ID, registry=REGISTRY)
+    return World(chain, submitter, FakeEnclave(), journal, endorser, registrar)
 
 
 async def test_a_new_signer_is_registered_seated_and_brought_to_the_hub(world: World) -> None:
     standing = await world.registrar.ensure(ME, world.enclave)
-    assert world.submitter.sent == ["cache_ca", "cache_pck", "register", "take", "rebuild"]
+    assert world.submitter.sent == ["register", "take", "rebuild"]
     assert standing.status.is_valid
     assert standing.position == 7
     assert world.journal.kept == [ME.address]
@@ -97,7 +130,7 @@ async def test_doing_it_again_sends_nothing(world: World) -> None:
 
 
 async def test_an_interruption_after_any_step_is_made_good_by_the_next_call(world: World) -> None:
-    for purpose in ("cache_ca", "cache_pck", "register", "take", "rebuild"):
+    for purpose in ("register", "take", "rebuild"):
         world.submitter.refusals[purpose] = [ChainError("cut")]
         with pytest.raises(ChainError, match="cut"):
             await world.registrar.ensure(ME, world.enclave)
@@ -121,25 +154,91 @@ async def test_the_chain_gets_the_quote_without_its_certificates(world: World) -
     await world.registrar.ensure(ME, world.enclave)
     [sent] = world.chain.registrations
     assert b"CERTIFICATE" not in sent.evidence
-    assert len(sent.hints) == 32
+    assert (sent.hints, sent.endorsements) == (b"\x11", b"endorsed")
 
 
-async def test_cached_certificates_are_not_brought_again(world: World) -> None:
-    quote = split_quote(
-        (await world.enclave.attest(wire.Attest(1, b"\1" * 20, b"\2" * 20, 1, b"\3" * 32))).evidence
-    )
-    world.chain.cached = {quote.ca.id}
+def _refused(name: str) -> CallReverted:
+    return CallReverted(f"register refused: {name}", name=name)
+
+
+async def test_the_highest_number_that_the_policy_accepts_is_shown(world: World) -> None:
+    world.endorser.numbers = (19, 18, 17)
+    world.submitter.refusals["register"] = [_refused("ImagePolicy_StatusNotAccepted")]
     await world.registrar.ensure(ME, world.enclave)
-    assert world.submitter.sent[:2] == ["cache_pck", "register"]
+    assert [each.hints for each in world.chain.registrations] == [b"\x13", b"\x12"]
+    assert len(world.enclave.asked) == 1
 
 
-async def test_a_certified_machine_brings_nothing_but_its_registration(world: World) -> None:
-    quote = split_quote(
-        (await world.enclave.attest(wire.Attest(1, b"\1" * 20, b"\2" * 20, 1, b"\3" * 32))).evidence
+async def test_the_refusal_under_the_lowest_number_is_the_reason(world: World) -> None:
+    world.endorser.numbers = (18, 17)
+    names = ("ImagePolicy_StatusNotAccepted", "ImagePolicy_RecoveryGraceOver")
+    world.submitter.refusals["register"] = [_refused(name) for name in names]
+    with pytest.raises(CallReverted, match="ImagePolicy_RecoveryGraceOver"):
+        await world.registrar.ensure(ME, world.enclave)
+
+
+async def test_what_no_other_number_would_mend_is_not_tried_again(world: World) -> None:
+    world.endorser.numbers = (18, 17)
+    world.submitter.refusals["register"] = [_refused("AttestationRegistry_HighS")]
+    with pytest.raises(CallReverted, match="HighS"):
+        await world.registrar.ensure(ME, world.enclave)
+    assert len(world.chain.registrations) == 1
+
+
+async def test_without_collateral_nothing_is_sent_and_the_evidence_is_kept(world: World) -> None:
+    world.endorser.failure = CollateralUnavailable("no answer")
+    with pytest.raises(CollateralUnavailable, match="no answer"):
+        await world.registrar.ensure(ME, world.enclave)
+    assert world.submitter.sent == []
+    assert world.journal.kept == [ME.address]
+
+
+async def _suspend(world: World) -> None:
+    standing = await world.registrar.ensure(ME, world.enclave)
+    world.chain.signers[ME.signer] = replace(
+        standing.status, is_valid=False, cause=LifeCause.APPRAISAL
     )
-    world.chain.cached = {quote.ca.id, quote.pck.id}
-    await world.registrar.ensure(ME, world.enclave)
+    world.submitter.sent.clear()
+
+
+async def test_a_suspended_signer_is_renewed_as_soon_as_it_is_accepted(world: World) -> None:
+    await _suspend(world)
+    assert (await world.registrar.ensure(ME, world.enclave)).status.is_valid
     assert world.submitter.sent[0] == "register"
+
+
+@pytest.mark.parametrize(
+    "failure", [_refused("ImagePolicy_StatusNotAccepted"), AppraisalFailed("no level is met")]
+)
+async def test_a_suspended_signer_says_what_to_do(world: World, failure: Exception) -> None:
+    await _suspend(world)
+    if isinstance(failure, CallReverted):
+        world.submitter.refusals["register"] = [failure]
+    else:
+        world.endorser.failure = failure
+    with pytest.raises(SignerSuspended, match="update this machine") as caught:
+        await world.registrar.ensure(ME, world.enclave)
+    assert str(failure) in str(caught.value)
+    assert ME.address in str(caught.value)
+
+
+async def test_an_endpoint_that_is_down_is_no_suspension(world: World) -> None:
+    await _suspend(world)
+    world.submitter.refusals["register"] = [ChainError("no endpoint")]
+    with pytest.raises(ChainError, match="no endpoint"):
+        await world.registrar.ensure(ME, world.enclave)
+
+
+async def test_a_wish_renews_what_is_not_due(world: World) -> None:
+    await world.registrar.ensure(ME, world.enclave)
+    world.submitter.sent.clear()
+    world.chain.now += 5
+    status = await world.registrar.register(ME, world.enclave)
+    assert world.submitter.sent == ["register"]
+    assert status.registered_at == world.chain.now
+    world.chain.signers[ME.signer] = replace(status, is_revoked=True, is_valid=False)
+    with pytest.raises(SignerRevoked):
+        await world.registrar.register(ME, world.enclave)
 
 
 async def test_evidence_of_another_signer_costs_no_gas(world: World) -> None:
@@ -250,8 +349,6 @@ async def test_a_hub_that_someone_cleared_is_rebuilt(world: World) -> None:
     [
         ("rebuild", "FeedHub_NothingToRebuild"),
         ("rebuild", ""),
-        ("cache_ca", "Some_AlreadyThere"),
-        ("cache_pck", "Some_AlreadyThere"),
     ],
 )
 async def test_what_another_node_did_first_is_as_good(
@@ -270,9 +367,8 @@ async def test_a_rebuild_that_stands_in_the_block_to_come_is_as_good(world: Worl
     assert world.chain.is_stale
 
 
-@pytest.mark.parametrize("purpose", ["rebuild", "cache_ca", "cache_pck"])
-async def test_what_nobody_did_and_is_refused_is_a_failure(world: World, purpose: str) -> None:
-    world.submitter.refusals[purpose] = [CallReverted("no", name="FeedHub_BadSignerSet")]
+async def test_what_nobody_did_and_is_refused_is_a_failure(world: World) -> None:
+    world.submitter.refusals["rebuild"] = [CallReverted("no", name="FeedHub_BadSignerSet")]
     with pytest.raises(CallReverted, match="no"):
         await world.registrar.ensure(ME, world.enclave)
 
@@ -281,40 +377,3 @@ def test_the_margin_of_a_short_registration_is_a_third_of_its_life() -> None:
     assert renewal_margin_s(registered_at=0, expires_at=900, wanted_s=21_600) == 300
     assert renewal_margin_s(registered_at=0, expires_at=604_800, wanted_s=21_600) == 21_600
     assert renewal_margin_s(registered_at=9, expires_at=0, wanted_s=21_600) == 0
-
-
-@pytest.mark.parametrize(
-    ("max_age_s", "limit"), [(86_400, LifeLimit.POLICY_AGE), (86_401, LifeLimit.CERTIFICATE)]
-)
-async def test_what_ends_the_registration_is_known_where_this_host_sent_it(
-    world: World, max_age_s: int, limit: LifeLimit
-) -> None:
-    world.chain.max_age_s = max_age_s
-    assert (await world.registrar.ensure(ME, world.enclave)).limit is limit
-    world.chain.now += 60
-    assert (await world.registrar.ensure(ME, world.enclave)).limit is limit
-
-
-async def test_what_ends_it_is_asked_again_and_stands_in_nobodys_way(world: World) -> None:
-    world.chain.image_error = ChainError("no endpoint")
-    assert (await world.registrar.ensure(ME, world.enclave)).limit is None
-    world.chain.image_error = None
-    assert (await world.registrar.ensure(ME, world.enclave)).limit is LifeLimit.POLICY_AGE
-
-
-async def test_a_renewal_has_its_own_limit(world: World) -> None:
-    await world.registrar.ensure(ME, world.enclave)
-    world.chain.now += 86_300
-    world.chain.max_age_s += 1
-    standing = await world.registrar.ensure(ME, world.enclave, renew_before_s=600)
-    assert standing.limit is LifeLimit.CERTIFICATE
-
-
-async def test_the_limit_of_a_registration_that_another_one_sent_is_not_known(
-    world: World,
-) -> None:
-    await world.registrar.ensure(ME, world.enclave)
-    other = Registrar(
-        world.chain, world.submitter, world.journal, chain_id=CHAIN_ID, registry=REGISTRY
-    )
-    assert (await other.ensure(ME, world.enclave)).limit is None

@@ -110,11 +110,6 @@ class DcapQuote:
         """What `ImagePolicy` must have approved, 32 bytes."""
         return image_id(self.tee, self.body)
 
-    @property
-    def hints(self) -> bytes:
-        """`abi.encode(bytes32 pckId)`."""
-        return self.pck.id
-
 
 def split_quote(raw: bytes) -> DcapQuote:
     """Take a quote apart.

@@ -107,6 +107,19 @@ class Document:
         return b"" if isinstance(self.content, Authority) else self.content.digest
 
     @property
+    def title(self) -> str:
+        """What it is of, in a few words."""
+        match self.content:
+            case TcbInfo(tee=tee, fmspc=fmspc, number=number):
+                return f"{self.kind.value} {tee.name} {fmspc.hex()}, number {number}"
+            case QeIdentity(tee=tee, number=number):
+                return f"{self.kind.value} {tee.name}, number {number}"
+            case EvaluationNumbers(tee=tee):
+                return f"{self.kind.value} {tee.name}"
+            case _:
+                return self.kind.value
+
+    @property
     def place(self) -> tuple[object, ...]:
         """What it replaces and is replaced by: documents of one place differ in date alone."""
         content = self.content

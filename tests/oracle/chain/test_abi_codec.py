@@ -18,7 +18,7 @@ def test_a_call_is_selector_and_arguments() -> None:
 
 
 def test_a_struct_argument_is_a_tuple_in_the_signature() -> None:
-    signature = "register((uint16,address,address,bytes,uint64,bytes,bytes,bytes))"
+    signature = "register((uint16,address,address,bytes,uint64,bytes,bytes,bytes,bytes))"
     assert load_abi("AttestationRegistry").functions["register"].selector == _selector(signature)
 
 

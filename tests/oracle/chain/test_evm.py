@@ -14,14 +14,18 @@ from oracle.chain.base import (
     CallReverted,
     HubNews,
     Image,
+    KeptMachine,
+    LifeCause,
     Log,
     Receipt,
+    Recheck,
     Registration,
     Seat,
     SeatedSigner,
     Seats,
 )
-from oracle.chain.evm import EvmChain, parse_block, parse_receipt
+from oracle.chain.evm import EvmChain
+from oracle.chain.parsing import parse_block, parse_receipt
 from oracle.chain.rpc import Rpc, RpcRefused
 from oracle.config import checksum_address
 
@@ -200,12 +204,22 @@ async def test_a_seat_that_came_between_two_answers_is_left_for_the_next_look() 
     assert await chain.seats() == Seats((), ())
 
 
+def _signer_info(*, cause: int) -> bytes:
+    info = (WHO, 3_000, 9_000, b"\x05" * 32, 2, 4, cause, False, True)
+    return encode(["(address,uint64,uint64,bytes32,uint8,uint8,uint8,bool,bool)"], [info])
+
+
+async def test_a_cause_that_this_version_does_not_know_is_refused() -> None:
+    chain, _ = _chain(registry_signerInfo=_signer_info(cause=8))
+    with pytest.raises(ChainError, match="the registry says cause 8, wanted 0 to 7"):
+        await chain.signer(b"\x11" * 20)
+
+
 async def test_what_the_registry_says_of_a_signer() -> None:
-    info = (WHO, 9_000, b"\x05" * 32, 2, 4, False, True)
-    kinds = "(address,uint64,bytes32,uint8,uint8,bool,bool)"
-    chain, _ = _chain(registry_signerInfo=encode([kinds], [info]))
+    chain, _ = _chain(registry_signerInfo=_signer_info(cause=3))
     status = await chain.signer(b"\x11" * 20)
     assert (status.operator, status.expires_at, status.tier) == (WHO, 9_000, 4)
+    assert (status.registered_at, status.cause) == (3_000, LifeCause.COLLATERAL)
     assert status.is_valid
     assert not status.is_revoked
 
@@ -234,25 +248,25 @@ async def test_a_rebuild_is_needed_unless_it_would_change_nothing() -> None:
         await chain.needs_rebuild()
 
 
-async def test_cached_certificates_are_asked_of_the_registered_verifier() -> None:
-    pck = (b"\x01" * 32, b"\x02" * 32, b"\x03" * 16, b"\x04" * 6, 9)
-    ca = (b"\x01" * 32, b"\x02" * 32, b"\x03" * 32, 0)
+async def test_what_the_verifier_keeps_is_asked_of_the_registered_one() -> None:
+    collateral = checksum_address("0x" + "99" * 20)
     chain, rpc = _chain(
         registry_verifierAt=encode(["address"], [VERIFIER]),
-        verifier_pck=encode(["(bytes32,bytes32,bytes16,bytes6,uint40)"], [pck]),
-        verifier_ca=encode(["(bytes32,bytes32,bytes32,uint64)"], [ca]),
+        verifier_pck=encode(["(uint40,uint16,uint160)"], [(9, 2, 5)]),
+        verifier_collateral=encode(["address"], [collateral]),
     )
-    assert await chain.is_cached(b"\x01" * 32, b"\x02" * 32) == (True, False)
-    await chain.is_cached(b"\x01" * 32, b"\x02" * 32)
+    assert await chain.machine(b"\x01" * 32) == KeptMachine(valid_until=9, epoch=2)
+    assert (await chain.collateral()).address == collateral
+    call = await chain.add_endorsements(b"endorsed")
+    assert (call.purpose, call.target) == ("add_endorsements", VERIFIER)
+    assert b"endorsed" in call.data
     assert rpc.asked.count((REGISTRY, "verifierAt")) == 1
-    assert chain.cache_ca(b"der").target == VERIFIER
-    assert chain.cache_pck(b"der", b"\x02" * 32).purpose == "cache_pck"
 
 
 async def test_a_verifier_that_is_not_registered_says_so() -> None:
     chain, _ = _chain(registry_verifierAt=encode(["address"], [ZERO]))
     with pytest.raises(ChainError, match="the registry has no verifier 1"):
-        await chain.is_cached(b"\x01" * 32, b"\x02" * 32)
+        await chain.machine(b"\x01" * 32)
 
 
 async def test_contracts_that_do_not_belong_together_are_named() -> None:
@@ -267,12 +281,25 @@ async def test_contracts_that_do_not_belong_together_are_named() -> None:
         await chain.check_wiring()
 
 
+def _image(*, grace_s: int) -> bytes:
+    kinds = "(uint16,uint8,bool,bool,bool,uint16,uint32,uint32,uint32,uint32,uint32)"
+    return encode([kinds], [(1, 2, True, False, False, 2, 60, 17, grace_s, 0, 0)])
+
+
 async def test_whether_an_image_is_approved() -> None:
     chain, _ = _chain(
         signers_imagePolicy=encode(["address"], [POLICY]),
-        policy_image=encode(["(uint24,uint8,uint32,bool)"], [(1, 2, 60, True)]),
+        policy_image=_image(grace_s=70),
     )
-    assert await chain.image(b"\x05" * 32) == Image(max_age_s=60, is_live=True)
+    image = Image(max_age_s=60, is_live=True, min_number=17, recovery_grace_s=70)
+    assert await chain.image(b"\x05" * 32) == image
+
+
+async def test_a_policy_to_which_newer_numbers_do_not_matter_has_no_grace() -> None:
+    chain, _ = _chain(
+        signers_imagePolicy=encode(["address"], [POLICY]), policy_image=_image(grace_s=2**32 - 1)
+    )
+    assert (await chain.image(b"\x05" * 32)).recovery_grace_s is None
 
 
 async def test_positions_are_those_of_all_seats_taken_or_not() -> None:
@@ -284,10 +311,12 @@ async def test_positions_are_those_of_all_seats_taken_or_not() -> None:
 def test_calls_name_their_purpose_target_and_function() -> None:
     chain, _ = _chain()
     registration = Registration(
-        b"\x11" * 20, WHO, b"\x22" * 32, 5, b"evidence", b"hints", b"\x33" * 64
+        b"\x11" * 20, WHO, b"\x22" * 32, 5, b"evidence", b"hints", b"endorsed", b"\x33" * 64
     )
+    recheck = Recheck(1, b"\x11" * 20, b"\x22" * 32, b"\x44" * 32, b"evidence", b"hints", b"")
     calls = {
         "register": (chain.register(registration), REGISTRY),
+        "recheck": (chain.recheck(recheck), REGISTRY),
         "revoke": (chain.revoke(b"\x11" * 20), REGISTRY),
         "take": (chain.take(3, b"\x11" * 20), SIGNERS),
         "rebuild": (chain.rebuild(), HUB),
@@ -295,8 +324,10 @@ def test_calls_name_their_purpose_target_and_function() -> None:
     }
     for name, (call, target) in calls.items():
         assert (call.purpose, call.target) == (name, target)
-    signature = "register((uint16,address,address,bytes,uint64,bytes,bytes,bytes))"
+    signature = "register((uint16,address,address,bytes,uint64,bytes,bytes,bytes,bytes))"
     assert calls["register"][0].data[:4] == keccak256(signature.encode())[:4]
+    signature = "recheck((uint16,address,bytes32,bytes32,bytes,bytes,bytes))"
+    assert calls["recheck"][0].data[:4] == keccak256(signature.encode())[:4]
 
 
 def _hub_log(name: str, topics: Sequence[int], data: bytes) -> Log:

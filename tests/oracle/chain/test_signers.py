@@ -1,11 +1,15 @@
 """Histories of signers: what is folded, in which portions it is asked for, what is refused."""
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
+from eth_abi.abi import encode
 
 from enclave.domain.errors import ChainError
-from oracle.chain.base import Image, LifeLimit, SignerStatus, life_limit
+from enclave.domain.report import keccak256
+from oracle.chain.base import LifeCause
 from oracle.chain.rpc import RpcRefused
 from oracle.chain.signers import (
     MAX_BLOCKS,
@@ -15,8 +19,10 @@ from oracle.chain.signers import (
     signer_state,
 )
 from oracle.config import checksum_address
+from tests.fakes.fake_chain import signer_status
 from tests.fakes.registry_events import OPERATOR, REGISTRY, FakeEvents, equivocated, registered
 
+ROOT = Path(__file__).parents[3]
 ONE, TWO = (checksum_address("0x" + byte * 20) for byte in ("11", "22"))
 
 
@@ -114,26 +120,53 @@ async def test_events_of_another_contract_are_refused() -> None:
         await _read(rpc)
 
 
+async def test_a_suspension_says_who_and_why_until_it_is_over() -> None:
+    rpc = FakeEvents()
+    rpc.add(5, "SignerRegistered", registered(ONE))
+    refusal = keccak256(b"ImagePolicy_StatusNotAccepted(uint8,uint16)")[:4]
+    refusal += encode(["uint8", "uint16"], [5, 2])
+    rpc.add(6, "SignerSuspended", {"signer": ONE, "by": OPERATOR, "refusal": refusal})
+    event = (await _read(rpc))[ONE].suspended
+    assert event is not None
+    assert (event.by, event.block, event.transaction) == (OPERATOR, 6, (6).to_bytes(32, "big"))
+    assert event.refusal.startswith("ImagePolicy_StatusNotAccepted(seen 5, ")
+    rpc.add(7, "SignerRegistered", registered(ONE))
+    assert (await _read(rpc))[ONE].suspended is None
+
+
+async def test_a_recheck_that_is_accepted_has_the_last_word_on_the_platform() -> None:
+    rpc = FakeEvents()
+    rpc.add(5, "SignerRegistered", registered(ONE))
+    history = (await _read(rpc))[ONE]
+    assert (history.tcb_status, history.evaluation_number) == (1, 17)
+    rpc.add(6, "SignerSuspended", {"signer": ONE, "by": OPERATOR, "refusal": b""})
+    fields = {"signer": ONE, "by": OPERATOR, "expiresAt": 64, "cause": 3}
+    rpc.add(7, "SignerExtended", fields | {"tcbStatus": 2, "evaluationNumber": 18})
+    history = (await _read(rpc))[ONE]
+    assert (history.tcb_status, history.evaluation_number, history.suspended) == (2, 18, None)
+
+
 @pytest.mark.parametrize(
-    ("is_revoked", "is_valid", "is_live", "state"),
+    ("is_valid", "cause", "state"),
     [
-        (False, True, True, SignerState.VALID),
-        (False, False, True, SignerState.EXPIRED),
-        (False, False, False, SignerState.IMAGE_WITHDRAWN),
-        (True, False, False, SignerState.REVOKED),
-        (True, False, True, SignerState.REVOKED),
+        (True, LifeCause.AGE, SignerState.VALID),
+        (False, LifeCause.AGE, SignerState.EXPIRED),
+        (False, LifeCause.CERTIFICATE, SignerState.EXPIRED),
+        (False, LifeCause.COLLATERAL, SignerState.EXPIRED),
+        (False, LifeCause.RECOVERY, SignerState.EXPIRED),
+        (False, LifeCause.APPRAISAL, SignerState.SUSPENDED),
+        (False, LifeCause.WITHDRAWN, SignerState.IMAGE_WITHDRAWN),
+        (False, LifeCause.REVOKED, SignerState.REVOKED),
     ],
 )
-def test_the_gravest_reason_is_the_state(
-    is_revoked: bool, is_valid: bool, is_live: bool, state: SignerState
+def test_what_ended_a_signer_is_its_state(
+    is_valid: bool, cause: LifeCause, state: SignerState
 ) -> None:
-    status = SignerStatus(OPERATOR, 5, bytes(32), 2, 4, is_revoked, is_valid)
-    assert signer_state(status, Image(60, is_live)) is state
+    assert signer_state(signer_status(is_valid=is_valid, cause=cause)) is state
 
 
-@pytest.mark.parametrize(
-    ("expires_at", "limit"), [(159, LifeLimit.CERTIFICATE), (160, LifeLimit.POLICY_AGE)]
-)
-def test_what_ends_first_limits_the_life(expires_at: int, limit: LifeLimit) -> None:
-    image = Image(max_age_s=60, is_live=True)
-    assert life_limit(image, registered_at=100, expires_at=expires_at) is limit
+def test_causes_have_the_contracts_numbers() -> None:
+    source = (ROOT / "contracts/src/types/LifeCause.sol").read_text()
+    numbers = re.findall(r"uint8 internal constant (\w+) = (\d+);", source)
+    assert {cause.name: cause.value for cause in LifeCause} == {n: int(v) for n, v in numbers}
+    assert len({cause.words for cause in LifeCause}) == len(LifeCause)

@@ -6,13 +6,14 @@ from enclave.domain.errors import ChainError
 from enclave.domain.observation import FeedFailure
 from enclave.domain.report import Entry, Report
 from enclave.domain.wire import AnswerView, FailureView, RoundResult
-from oracle.chain.base import Receipt, SignerStatus
+from oracle.chain.base import Receipt
 from oracle.cli.demo_view import QuorumView, RoundView, document
 from oracle.cli.demo_watch import Watch
 from oracle.daemon import ReportLanded, ReportOvertaken, ReportRefused, RoundMade, SignerReady
 from oracle.devnet.deploy import FeedContracts
 from oracle.registration import Standing
 from oracle.telemetry.state import NodeState, SignerState
+from tests.fakes.fake_chain import signer_status
 
 AT = 1_795_233_612
 IDS = (b"\x01" * 32, b"\x02" * 32)
@@ -43,15 +44,7 @@ def landed(*indexes: int, skipped: tuple[bytes, ...] = (), at: int = AT) -> Repo
 
 
 def ready(address: str) -> SignerReady:
-    status = SignerStatus(
-        operator="0x" + "11" * 20,
-        expires_at=AT + 86_400 * 7,
-        image_id=b"\x22" * 32,
-        tee=2,
-        tier=4,
-        is_revoked=False,
-        is_valid=True,
-    )
+    status = signer_status(expires_at=AT + 86_400 * 7, image_id=b"\x22" * 32)
     return SignerReady(address, Standing(status, 0), 1)
 
 

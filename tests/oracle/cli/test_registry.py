@@ -1,7 +1,7 @@
 """`oracle registry`: what it says of a signer, what it refuses, what it asks before it revokes."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from enclave.domain.errors import ChainError, ConfigError
 from enclave.domain.report import keccak256
-from oracle.chain.base import Block, Image, SignerStatus
+from oracle.chain.base import Block, LifeCause, SignerStatus
 from oracle.chain.evm import EvmChain
 from oracle.chain.rpc import Rpc
 from oracle.cli import build_app
@@ -22,10 +22,12 @@ from oracle.cli.registry_view import (
     lines,
     read_dossiers,
     table,
+    tcb_status_name,
     tee_name,
     tier_name,
 )
 from oracle.config import checksum_address, load_config
+from tests.fakes.fake_chain import signer_status
 from tests.fakes.registry_events import (
     IMAGE,
     OPERATOR,
@@ -58,8 +60,6 @@ class FakeReads:
     """Plays `EvmChain` for what a dossier needs."""
 
     status: SignerStatus
-    image_: Image = field(default_factory=lambda: Image(7 * DAY_S, is_live=True))
-    images_asked: int = 0
 
     async def head(self) -> Block:
         return await self.block(100)
@@ -73,11 +73,6 @@ class FakeReads:
     async def signer(self, address: bytes) -> SignerStatus:
         return self.status
 
-    async def image(self, image_id: bytes) -> Image:
-        assert image_id == IMAGE
-        self.images_asked += 1
-        return self.image_
-
 
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
@@ -87,9 +82,12 @@ def config(tmp_path: Path) -> Path:
 
 
 def _status(**changes: Any) -> SignerStatus:
-    return replace(
-        SignerStatus(OPERATOR, START + 5 + 7 * DAY_S, IMAGE, 2, 4, False, True), **changes
-    )
+    dates = {"registered_at": START + 5, "expires_at": START + 5 + 7 * DAY_S}
+    return signer_status(**{"operator": OPERATOR, "image_id": IMAGE} | dates | changes)
+
+
+def _revoked() -> SignerStatus:
+    return _status(is_valid=False, is_revoked=True, cause=LifeCause.REVOKED)
 
 
 def _events() -> FakeEvents:
@@ -121,9 +119,25 @@ async def test_a_valid_signer_has_seat_evidence_and_days_left(config: Path) -> N
     assert view["evidence_bytes"] == len(b"evidence")
 
 
-async def test_a_certificate_that_ends_before_the_policy_age_is_the_limit(config: Path) -> None:
-    chain = FakeReads(_status(), image_=Image(8 * DAY_S, is_live=True))
-    assert (await _view(config, _events(), chain))["limited_by"] == "certificate"
+async def test_what_the_registry_says_ends_it_is_the_limit(config: Path) -> None:
+    chain = FakeReads(_status(cause=LifeCause.RECOVERY))
+    view = await _view(config, _events(), chain)
+    assert view["limited_by"] == "TCB recovery"
+    assert (view["tcb_status"], view["evaluation_number"]) == ("UP_TO_DATE", 17)
+
+
+async def test_a_suspended_signer_says_by_whom_and_why(config: Path) -> None:
+    rpc = _events()
+    chain = FakeReads(_status(is_valid=False, cause=LifeCause.APPRAISAL))
+    view = await _view(config, rpc, chain)
+    assert view["state"] == "suspended"
+    assert view["cause"] == "suspended at 2023-11-21T22:13:25Z; the event was not found"
+    refusal = keccak256(b"ImagePolicy_StatusNotAccepted(uint8,uint16)")[:4] + bytes(64)
+    rpc.add(6, "SignerSuspended", {"signer": SIGNER, "by": OPERATOR, "refusal": refusal})
+    view = await _view(config, rpc, chain)
+    assert view["cause"].startswith(
+        f"suspended by {OPERATOR} in block 6: ImagePolicy_StatusNotAccepted(seen 0"
+    )
 
 
 async def test_an_expired_signer_says_when_and_by_what_and_has_no_days(config: Path) -> None:
@@ -134,14 +148,17 @@ async def test_an_expired_signer_says_when_and_by_what_and_has_no_days(config: P
 
 
 async def test_a_withdrawn_image_is_named(config: Path) -> None:
-    chain = FakeReads(_status(is_valid=False), image_=Image(7 * DAY_S, is_live=False))
+    chain = FakeReads(_status(is_valid=False, cause=LifeCause.WITHDRAWN))
     view = await _view(config, _events(), chain)
     assert view["state"] == "image withdrawn"
     assert view["cause"] == f"image 0x{IMAGE.hex()} was withdrawn"
 
 
 async def test_a_revocation_names_who_sent_it(config: Path) -> None:
-    rpc, chain = _events(), FakeReads(_status(is_valid=False, is_revoked=True))
+    rpc, chain = (
+        _events(),
+        FakeReads(_status(is_valid=False, is_revoked=True, cause=LifeCause.REVOKED)),
+    )
     assert (await _view(config, rpc, chain))["cause"] == "revoked; the event was not found"
     rpc.add(6, "SignerRevoked", {"signer": SIGNER, "by": OPERATOR})
     view = await _view(config, rpc, chain)
@@ -150,19 +167,15 @@ async def test_a_revocation_names_who_sent_it(config: Path) -> None:
 
 
 async def test_a_conviction_names_feed_and_moment(config: Path) -> None:
-    rpc, chain = _events(), FakeReads(_status(is_valid=False, is_revoked=True))
+    rpc, chain = (
+        _events(),
+        FakeReads(_status(is_valid=False, is_revoked=True, cause=LifeCause.REVOKED)),
+    )
     rpc.add(6, "SignerEquivocated", equivocated(SIGNER))
     rpc.add(6, "SignerRevoked", {"signer": SIGNER, "by": OPERATOR})
     cause = (await _view(config, rpc, chain))["cause"]
     assert "two entries for feed 3" in cause
     assert "2023-11-14T22:13:20Z" in cause
-
-
-async def test_an_image_is_asked_for_once(config: Path) -> None:
-    rpc, chain = _events(), FakeReads(_status())
-    rpc.add(6, "SignerRegistered", registered("0x" + "22" * 20))
-    assert len(await _dossiers(config, rpc, chain)) == 2
-    assert chain.images_asked == 1
 
 
 async def test_endpoints_at_different_heights_are_noticed(config: Path) -> None:
@@ -194,6 +207,7 @@ async def test_a_signer_in_lines_leaves_out_what_is_not(config: Path) -> None:
 def test_numbers_that_this_version_does_not_know_are_shown_bare() -> None:
     assert (tee_name(1), tee_name(15)) == ("SGX", "15")
     assert (tier_name(1), tier_name(7)) == ("DIRECT", "7")
+    assert (tcb_status_name(5), tcb_status_name(99)) == ("OUT_OF_DATE", "99")
 
 
 def test_progress_is_silent_for_a_second_and_between_two_lines() -> None:

@@ -5,10 +5,13 @@ from datetime import timedelta
 
 import pytest
 
+from enclave.domain.evidence import TeeKind
+from oracle.attestation.codecs.tcb_tables import EvaluationNumber, EvaluationNumbers
 from oracle.attestation.endorsements.documents import Document, DocumentKind
 from oracle.attestation.endorsements.pcs import fetch_collateral
+from oracle.chain.base import Image
 from oracle.chain.collateral import NOTHING, Kept
-from oracle.collateral.plan import ALWAYS, ChainState, plan
+from oracle.collateral.plan import ALWAYS, ChainState, plan, wanted_numbers
 from oracle.devnet.silicon.vendor import SiliconVendor
 from tests.fakes.pcs import AT, NOW, FakeService, machine
 
@@ -130,3 +133,42 @@ async def test_an_older_document_is_not_verified_again(vendor: SiliconVendor) ->
     state = replace(chain_of(new, days=1), root_crl=kept(new[0], epoch=2))
     assert kinds(plan(old, state)) == [DocumentKind.SIGNER, DocumentKind.PCK_CA]
     assert kinds(plan(new, state)) == list(DocumentKind)[1:]
+
+
+def _table(*entries: tuple[int, int]) -> EvaluationNumbers:
+    numbers = tuple(EvaluationNumber(number, at, at) for number, at in entries)
+    return EvaluationNumbers(TeeKind.TDX, 0, 0, numbers)
+
+
+#: Number 18 became public at 1,000, 19 at 2,000.
+THREE = _table((19, 2_000), (18, 1_000), (17, 0))
+
+
+@pytest.mark.parametrize(
+    ("now", "standard", "minimum", "wanted"),
+    [
+        # 17 is taken until 1,100, 18 until 2,100; a registration lives 500.
+        (500, 17, 0, {17}),
+        (601, 17, 0, {17, 18}),
+        (1_099, 17, 0, {17, 18}),
+        (1_100, 17, 0, {17, 18}),
+        (1_600, 17, 0, {17, 18, 19}),
+        (2_100, 17, 0, {17, 19}),
+        (500, 18, 0, {18}),
+        (500, 17, 18, {17, 18}),
+        (500, 17, 20, {17, 20}),
+        (500, 20, 0, {20}),
+    ],
+)
+def test_the_numbers_that_policy_and_life_need_are_wanted(
+    now: int, standard: int, minimum: int, wanted: set[int]
+) -> None:
+    image = Image(500, True, min_number=minimum, recovery_grace_s=100)
+    assert wanted_numbers(THREE, standard, image, now=now) == wanted
+
+
+def test_without_a_table_or_a_rule_about_recoveries_the_standard_number_does() -> None:
+    image = Image(500, True, min_number=17, recovery_grace_s=None)
+    assert wanted_numbers(THREE, 17, image, now=9_000) == {17}
+    assert wanted_numbers(None, 17, replace(image, recovery_grace_s=5), now=9_000) == {17}
+    assert wanted_numbers(None, 17, replace(image, min_number=18), now=9_000) == {17, 18}

@@ -314,6 +314,9 @@ def test_without_the_section_the_vendors_own_service_is_asked(tmp_path: Path) ->
         "source = 5",
         'source = ""',
         "timeout_s = 61",
+        "refresh_s = 0.5",
+        "warn_before_s = 2592001",
+        "renew_before_s = 0",
     ],
 )
 def test_a_fault_in_the_collateral_section_is_found_where_it_is(tmp_path: Path, line: str) -> None:

@@ -12,7 +12,7 @@ from enclave.domain import wire
 from enclave.domain.errors import ChainError, RequestRefused
 from enclave.domain.observation import FeedFailure, SourceFailure
 from enclave.domain.report import Entry, decode_report, encode_entries, list_root
-from oracle.chain.base import CallReverted, HubNews, Round, Seats, SignerStatus
+from oracle.chain.base import CallReverted, HubNews, Round, Seats
 from oracle.chain.rpc import RpcRefused
 from oracle.daemon.chain_view import ChainView
 from oracle.daemon.events import (
@@ -31,12 +31,12 @@ from oracle.feeds.catalogue import load_catalogue
 from oracle.registration import Standing
 from oracle.scheduler import Candidate, Due, Landed, Reason
 from oracle.telemetry.state import FeedState, NodeState
-from tests.fakes.fake_chain import OPERATOR, FakeChain, FakeSubmitter
+from tests.fakes.fake_chain import OPERATOR, FakeChain, FakeSubmitter, signer_status
 
 HUB = "0x" + "cc" * 20
 FEEDS = tuple(load_catalogue()[name] for name in ("btc-usd", "eth-usd", "sol-usd"))
 IDS = tuple(feed.feed_id for feed in FEEDS)
-STANDING = Standing(SignerStatus(OPERATOR, 2**31, b"\x05" * 32, 2, 4, False, True), 7)
+STANDING = Standing(signer_status(expires_at=2**31), 7)
 
 
 @dataclass

@@ -9,7 +9,8 @@ import pytest
 
 from enclave.domain import wire
 from enclave.domain.errors import AppraisalFailed, ChainError, ConfigError
-from oracle.chain.base import LifeLimit, SignerStatus
+from oracle.attestation.endorsements.errors import CollateralUnavailable
+from oracle.chain.base import LifeCause
 from oracle.daemon.chain_view import ChainView
 from oracle.daemon.events import Event, SignerReady
 from oracle.daemon.problems import Problems
@@ -18,9 +19,9 @@ from oracle.daemon.tasks import leading_error, run_together
 from oracle.enclave_link import EnclaveClient, EnclaveLost
 from oracle.enclave_process import Enclave
 from oracle.feeds.catalogue import load_catalogue
-from oracle.registration import Registrar, SignerRevoked, Standing
+from oracle.registration import Registrar, SignerRevoked, SignerSuspended, Standing
 from oracle.telemetry.state import NodeState
-from tests.fakes.fake_chain import OPERATOR, FakeChain
+from tests.fakes.fake_chain import FakeChain, signer_status
 
 HELLO = wire.HelloResult(
     1, "0.1.0", b"\x11" * 20, b"\x22" * 32, 2, "simulated", bytes(32), ("a/1",)
@@ -28,9 +29,8 @@ HELLO = wire.HelloResult(
 FEED = load_catalogue()["btc-usd"]
 
 
-def _standing(expires_at: int = 9_000, limit: LifeLimit | None = None) -> Standing:
-    status = SignerStatus(OPERATOR, expires_at, b"\x05" * 32, 2, 4, False, True)
-    return Standing(status, 7, limit)
+def _standing(expires_at: int = 9_000, **changes: Any) -> Standing:
+    return Standing(signer_status(expires_at=expires_at, **changes), 7)
 
 
 @dataclass
@@ -118,17 +118,40 @@ async def test_an_accepted_signer_is_said_once_and_shown() -> None:
     assert bench.state.signer.expires_at == 9_000
 
 
-async def test_what_ends_the_registration_is_shown_once_known_and_is_no_news() -> None:
-    bench = _bench(_standing(), _standing(limit=LifeLimit.CERTIFICATE))
+async def test_what_ends_the_registration_is_shown() -> None:
+    bench = _bench(_standing(cause=LifeCause.COLLATERAL))
     await bench.until(lambda: bench.state.is_accepted)
-    assert bench.state.signer.limited_by == ""
+    assert bench.state.signer.limited_by == "collateral"
+
+
+async def test_a_suspended_signer_is_not_accepted_and_comes_back() -> None:
+    suspended = SignerSuspended("signer 0x1 is suspended: status 5, wanted 1; update")
+    bench = _bench(_standing(), suspended, suspended, _standing())
+    await bench.until(lambda: bench.state.is_accepted)
     bench.standings.recheck()
-    await bench.until(lambda: bench.state.signer.limited_by == "certificate")
-    assert len(bench.events) == 1
+    await bench.until(lambda: "registration" in bench.state.problems)
+    assert not bench.state.is_accepted
+    assert bench.standings.now is None
+    assert bench.state.problems["registration"] == str(suspended)
+    await bench.until(lambda: bench.state.is_accepted)
+    assert bench.state.problems == {}
+    assert len(bench.events) == 2
+
+
+async def test_a_signer_that_ended_is_accepted_no_more() -> None:
+    bench = _bench(_standing(expires_at=3_000), CollateralUnavailable("no answer"))
+    await bench.until(lambda: bench.state.is_accepted)
+    await bench.until(lambda: "registration" in bench.state.problems)
+    assert not bench.state.is_accepted
 
 
 @pytest.mark.parametrize(
-    "error", [ChainError("endpoint down"), AppraisalFailed("image 0x1 is not approved")]
+    "error",
+    [
+        ChainError("endpoint down"),
+        AppraisalFailed("image 0x1 is not approved"),
+        CollateralUnavailable("the service does not answer"),
+    ],
 )
 async def test_a_refusal_is_a_problem_in_one_line_until_it_heals(error: Exception) -> None:
     bench = _bench(error, error, _standing())

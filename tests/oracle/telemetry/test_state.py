@@ -178,3 +178,16 @@ def test_days_left_name_what_ends_the_registration(limited_by: str, cause: str) 
 def test_an_ended_registration_has_no_days_and_none_is_not_counted() -> None:
     assert _samples(_state(signer=SignerState(expires_at=1)))["oracle_attestation_days_left"] == 0
     assert "oracle_attestation_days_left" not in _samples(_state(signer=SignerState()))
+
+
+def test_days_of_each_document_of_the_vendor_are_told() -> None:
+    now = int(time.time())
+    ends = {"TCB info TDX, number 17": now + 172_800, "PCK CRL": 0}
+    lines = render_metrics(_state(collateral=ends)).decode().splitlines()
+    days = dict(
+        line.rsplit(" ", 1) for line in lines if line.startswith("oracle_collateral_days_left")
+    )
+    named = {name: float(value) for name, value in days.items()}
+    assert named['oracle_collateral_days_left{document="PCK CRL"}'] == 0
+    left = named['oracle_collateral_days_left{document="TCB info TDX, number 17"}']
+    assert 1.99 < left <= 2

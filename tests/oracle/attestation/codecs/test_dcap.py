@@ -72,7 +72,6 @@ def test_a_quote_becomes_evidence_without_lengths_and_chain(form: QuoteForm) -> 
     assert quote.evidence[:end] == raw[:end]
     assert quote.evidence[end : end + 128] == raw[end + 4 : end + 4 + 128]
     assert len(quote.evidence) == end + 128 + 384 + 64 + 32
-    assert quote.hints == quote.pck.id
 
 
 @pytest.mark.parametrize("form", FORMS)
