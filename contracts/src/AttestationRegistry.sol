@@ -15,6 +15,7 @@ import {ISignerSet} from "./interfaces/ISignerSet.sol";
 import {BlockHistory} from "./libraries/BlockHistory.sol";
 import {Ecdsa} from "./libraries/Ecdsa.sol";
 import {Claim, Equivocation} from "./libraries/Equivocation.sol";
+import {ImageBits, ImageBitsLib} from "./libraries/ImageBits.sol";
 import {RegistrationCodec} from "./libraries/RegistrationCodec.sol";
 import {Revert} from "./libraries/Revert.sol";
 import {VerifierList} from "./registry/VerifierList.sol";
@@ -23,6 +24,8 @@ import {SignerRecord, SignerRecords} from "./types/SignerRecord.sol";
 
 /// @title Which keys exist only inside an attested enclave; see `IAttestationRegistry`
 contract AttestationRegistry is VerifierList {
+    using ImageBitsLib for ImageBits;
+
     uint256 private constant HPKE_KEY_BYTES = 32;
     uint256 private constant SIGNATURE_BYTES = 64;
 
@@ -31,8 +34,7 @@ contract AttestationRegistry is VerifierList {
     uint64 private immutable _maxRefBlocks;
 
     mapping(address signer => SignerRecord record) private _records;
-    /// @dev A bit for each index that the policy can give.
-    uint256[32] private _withdrawnImages;
+    ImageBits private _withdrawn;
 
     /// @param imagePolicy_ Which images may register; it must name this registry.
     /// @param signerSet What is told when a signer is revoked or suspended; it may have no code yet.
@@ -139,14 +141,15 @@ contract AttestationRegistry is VerifierList {
     }
 
     /// @inheritdoc IAttestationRegistry
-    function imageWithdrawn(uint16 index) external {
+    function imageWithdrawn(uint256 index) external {
         require(msg.sender == address(_imagePolicy), AttestationRegistry_NotImagePolicy(msg.sender));
-        _withdrawnImages[index >> 8] |= uint256(1) << (index & 0xFF);
+        _withdrawn.set(index);
     }
 
     /// @inheritdoc IAttestationRegistry
     function isValid(address signer) external view returns (bool) {
-        return _isValid(_records[signer]);
+        SignerRecord record = _records[signer];
+        return record.isValid(_withdrawn.has(record.image()));
     }
 
     /// @inheritdoc IAttestationRegistry
@@ -365,18 +368,13 @@ contract AttestationRegistry is VerifierList {
     }
 
     function _isValid(SignerRecord record) private view returns (bool) {
-        return record.isCurrent() && !_isWithdrawn(record);
-    }
-
-    function _isWithdrawn(SignerRecord record) private view returns (bool) {
-        uint256 index = record.image();
-        return (_withdrawnImages[index >> 8] >> (index & 0xFF)) & 1 != 0;
+        return record.isValid(_withdrawn.has(record.image()));
     }
 
     /// @dev No image has index 0, so an unknown signer's is never withdrawn.
     function _causeOf(SignerRecord record) private view returns (uint8) {
         if (record.isRevoked()) return LifeCause.REVOKED;
-        return _isWithdrawn(record) ? LifeCause.WITHDRAWN : record.cause();
+        return _withdrawn.has(record.image()) ? LifeCause.WITHDRAWN : record.cause();
     }
 
     function _requireSound(RegistrationRequest calldata r) private pure {

@@ -7,26 +7,47 @@ import {
     Statement
 } from "contracts/interfaces/IAttestationRegistry.sol";
 import {Claims} from "contracts/interfaces/IAttestationVerifier.sol";
-import {ImageInfo} from "contracts/interfaces/IImagePolicy.sol";
+import {IImagePolicy, ImageInfo} from "contracts/interfaces/IImagePolicy.sol";
+import {LifeCause} from "contracts/types/LifeCause.sol";
+import {SignerRecord} from "contracts/types/SignerRecord.sol";
+import {TcbStatus} from "contracts/types/TcbStatus.sol";
 import {TeeKind} from "contracts/types/Tee.sol";
 import {RegistrySetup} from "./RegistrySetup.sol";
 import {Test} from "./Vm.sol";
 
-/// @notice Operators, governance, guardian and a forger at work, and what they did.
+/// @notice Operators, governance, guardian, a forger and a stranger who re-checks at work, and what they did.
+/// @dev The vendor's numbers are 16 to 20, each public from a day on. A machine is up to date under
+///      the numbers up to its level, and out of date under those above.
 contract RegistryHandler is RegistrySetup {
     uint256 public constant SIGNERS = 4;
     uint256 public constant IMAGES = 3;
     uint32 public constant MAX_AGE_S = 7 days;
+    /// @dev Number 17, shown, with collateral for a month and certificates for fifty days.
+    uint256 public constant USUAL =
+        1 + (1 << 8) + (1 << 11) + (uint256(29 days) << 16) + (uint256(50 days) << 64);
+    uint32 private constant FIRST_NUMBER = 16;
+    uint32 private constant LAST_NUMBER = 20;
+    /// @dev The slot of the records, behind those of `Governed` and `VerifierList`.
+    uint256 private constant RECORDS_SLOT = 6;
     address private constant HUB = address(0x4b);
 
     mapping(address signer => bool isSo) public wasAttested;
     mapping(address signer => bool isSo) public wasRevoked;
-    mapping(address signer => uint256 time) public attestedAt;
+    mapping(address signer => uint256 time) public ageEnd;
+    mapping(address signer => uint256 time) public groundsEnd;
     mapping(bytes32 imageId => bool isSo) public wasWithdrawn;
+    mapping(address signer => RegistrationRequest last) private _lasts;
+    mapping(bytes32 imageId => uint32 maxAge_s) private _maxAges;
     uint256 public clearings;
     uint256 public forgeries;
     uint256 public convicted;
     uint256 public framed;
+    uint256 public extended;
+    uint256 public suspended;
+    uint256 public shortened;
+    uint256 public wronged;
+    uint256 public replayed;
+    uint256 public revokedByStrangers;
     uint256 private _now;
     uint64 private _height = HEIGHT;
 
@@ -39,23 +60,37 @@ contract RegistryHandler is RegistrySetup {
     constructor() {
         RegistrySetup.setUp();
         _now = block.timestamp;
+        _maxAges[IMAGE] = MAX_AGE_S;
         for (uint256 i = 1; i < IMAGES; ++i) {
             approve(imageOf(i), TeeKind.SGX, MAX_AGE_S);
+            _maxAges[imageOf(i)] = MAX_AGE_S;
         }
     }
 
-    function register(uint256 who, uint256 which, uint256 short_s) external inTime {
-        (RegistrationRequest memory r, Claims memory claims) = sound(who, which);
-        if (short_s % 4 == 0) claims.notAfter = uint64(_now + 1 + short_s % 1 days);
-        r.evidence = abi.encode(claims);
+    function register(uint256 who, uint256 which, uint256 any) external inTime {
+        (RegistrationRequest memory r, Claims memory claims) = sound(who, which, any);
+        uint64 before = refBlockOf(r.signer);
         try registry.register(r) {
+            if (r.refBlock <= before) ++replayed;
             wasAttested[r.signer] = true;
-            attestedAt[r.signer] = _now;
+            ageEnd[r.signer] = _now + _maxAges[claims.imageId];
+            groundsEnd[r.signer] = groundsEndOf(claims);
+            _lasts[r.signer] = r;
+        } catch {}
+    }
+
+    /// @dev What was registered before, once more, or the last of another signer.
+    function replay(uint256 who) external inTime {
+        RegistrationRequest memory r = _lasts[signerOf(who)];
+        if (r.signer == address(0)) return;
+        setHash(r.refBlock);
+        try registry.register(r) {
+            ++replayed;
         } catch {}
     }
 
     function forge(uint256 who, uint256 which, uint256 any) external inTime {
-        (RegistrationRequest memory r, Claims memory claims) = sound(who, which);
+        (RegistrationRequest memory r, Claims memory claims) = sound(who, which, any);
         uint256 bit = any % 512;
         if (bit < 256) claims.reportData0 ^= bytes32(2 ** bit);
         else claims.reportData1 ^= bytes32(2 ** (bit - 256));
@@ -65,11 +100,49 @@ contract RegistryHandler is RegistrySetup {
         } catch {}
     }
 
+    /// @dev Anyone, with collateral of any number, shown or not, that ends at any time.
+    function recheck(uint256 who, uint256 any) external inTime {
+        RegistrationRequest memory r = _lasts[signerOf(who)];
+        if (r.signer == address(0)) return;
+        Claims memory claims = abi.decode(r.evidence, (Claims));
+        collate(claims, who, any);
+        SignerInfo memory before = registry.signerInfo(r.signer);
+        vm.prank(address(uint160(0xa11 + any % 3)));
+        try registry.recheck(recheckOf(r, claims)) {
+            SignerInfo memory info = registry.signerInfo(r.signer);
+            if (info.expiresAt <= _now) {
+                ++suspended;
+                ++clearings;
+                if (_isTakenUnderAnyNumber(who, before.imageId)) ++wronged;
+            } else {
+                ++extended;
+                if (info.expiresAt <= before.expiresAt) ++shortened;
+                ageEnd[r.signer] = before.registeredAt + _maxAges[before.imageId];
+                groundsEnd[r.signer] = groundsEndOf(claims);
+            }
+        } catch {}
+    }
+
+    function changeAge(uint256 which, uint256 age_s) external inTime {
+        bytes32 imageId = imageOf(which % IMAGES);
+        uint32 maxAge_s = uint32(bound(age_s, 1 days, 14 days));
+        bytes memory call =
+            abi.encodeCall(IImagePolicy.changeRequirements, (imageId, strict(maxAge_s)));
+        policy.propose(call);
+        try policy.execute(call) {
+            _maxAges[imageId] = maxAge_s;
+        } catch {
+            policy.cancel(keccak256(call));
+        }
+    }
+
     function revoke(uint256 who, uint256 by) external inTime {
         address signer_ = signerOf(who);
-        address[3] memory callers = [OPERATOR, GUARDIAN, address(this)];
-        vm.prank(callers[by % 3]);
+        address[6] memory callers =
+            [OPERATOR, GUARDIAN, address(this), signer_, address(policy), address(0xbad)];
+        vm.prank(callers[by % 6]);
         try registry.revoke(signer_) {
+            if (by % 6 > 2) ++revokedByStrangers;
             wasRevoked[signer_] = true;
             ++clearings;
         } catch {}
@@ -105,6 +178,7 @@ contract RegistryHandler is RegistrySetup {
 
     function approveAgain(uint256 which) external inTime {
         approve(imageOf(which % IMAGES), TeeKind.SGX, MAX_AGE_S);
+        _maxAges[imageOf(which % IMAGES)] = MAX_AGE_S;
     }
 
     function pass(uint256 time_s) external {
@@ -152,8 +226,14 @@ contract RegistryHandler is RegistrySetup {
         return Statement(abi.encodePacked(head, entry, uint64(1), r, vs), 0);
     }
 
-    /// @dev A registration at a new height, with consent and claims to match.
-    function sound(uint256 who, uint256 which)
+    /// @dev As it stands in storage; nobody is told.
+    function refBlockOf(address signer_) public view returns (uint64) {
+        bytes32 slot = keccak256(abi.encode(signer_, RECORDS_SLOT));
+        return SignerRecord.wrap(uint256(vm.load(address(registry), slot))).refBlock();
+    }
+
+    /// @dev A registration at one of the latest heights, with consent and claims to match.
+    function sound(uint256 who, uint256 which, uint256 any)
         private
         returns (RegistrationRequest memory r, Claims memory claims)
     {
@@ -163,10 +243,57 @@ contract RegistryHandler is RegistrySetup {
         r.signer = signerOf(who);
         r.operator = OPERATOR;
         r.hpkePublicKey = HPKE_KEY;
-        r.refBlock = _height - 1;
+        r.refBlock = _height - 1 - uint64((any >> 128) % 3);
         consent(r, 1 + who % SIGNERS);
         claims = claimsFor(r);
         claims.imageId = imageOf(which % IMAGES);
+        // Mostly under the first number that is taken, so that most runs hold signers.
+        collate(claims, who, (any >> 192) % 3 == 0 ? any : USUAL);
+        r.evidence = abi.encode(claims);
+    }
+
+    /// @dev What the verifier says of a signer's machine now, under one of the vendor's numbers.
+    function collate(Claims memory claims, uint256 who, uint256 any) private view {
+        uint32 number = FIRST_NUMBER + uint32((any & 0xFF) % 5);
+        claims.evaluationNumber = number;
+        claims.tcbStatus = statusOf(who, number);
+        claims.publicSince = publicAt(number);
+        bool isHighest = number == LAST_NUMBER || publicAt(number + 1) > _now;
+        claims.supersededAt = isHighest ? type(uint64).max : publicAt(number + 1);
+        // One in eight each: not shown, mixed.
+        if (any >> 8 & 7 == 0) claims.publicSince = claims.supersededAt = 0;
+        if (any >> 11 & 7 == 0) claims.publicSince = 0;
+        claims.collateralUntil = uint64(_now + uint48(any >> 16) % 30 days);
+        claims.notAfter = uint64(_now + uint64(any >> 64) % 60 days);
+    }
+
+    /// @dev Whether the policy would take a machine under any number that there is, by the rules as
+    ///      they are meant: high enough, and not superseded for longer than the grace.
+    function _isTakenUnderAnyNumber(uint256 who, bytes32 imageId) private view returns (bool) {
+        if (wasWithdrawn[imageId]) return false;
+        for (uint32 number = MIN_NUMBER; number <= LAST_NUMBER; ++number) {
+            bool isOver = number < LAST_NUMBER && publicAt(number + 1) + RECOVERY_GRACE_S <= _now;
+            if (!isOver && statusOf(who, number) == TcbStatus.UP_TO_DATE) return true;
+        }
+        return false;
+    }
+
+    /// @dev The level of the test's machines: 17 to 20.
+    function statusOf(uint256 who, uint32 number) private pure returns (uint8) {
+        return number <= MIN_NUMBER + who % SIGNERS ? TcbStatus.UP_TO_DATE : TcbStatus.OUT_OF_DATE;
+    }
+
+    /// @dev 17 has been public for long; then one every twenty days.
+    function publicAt(uint32 number) private pure returns (uint64) {
+        return uint64(NOW - 30 days + (number - FIRST_NUMBER) * 20 days);
+    }
+
+    function groundsEndOf(Claims memory claims) private pure returns (uint256 end) {
+        end = claims.notAfter;
+        uint256 other = uint256(claims.collateralUntil) + COLLATERAL_GRACE_S;
+        if (other < end) end = other;
+        other = uint256(claims.supersededAt) + RECOVERY_GRACE_S;
+        if (other < end) end = other;
     }
 }
 
@@ -184,7 +311,7 @@ contract AttestationRegistryInvariantsTest is Test {
 
     /// @dev Forge asks for the functions that it may call.
     function targetSelectors() external view returns (FuzzSelector[] memory targets) {
-        bytes4[] memory selectors = new bytes4[](8);
+        bytes4[] memory selectors = new bytes4[](13);
         selectors[0] = RegistryHandler.register.selector;
         selectors[1] = RegistryHandler.forge.selector;
         selectors[2] = RegistryHandler.revoke.selector;
@@ -194,6 +321,11 @@ contract AttestationRegistryInvariantsTest is Test {
         // Twice: most runs should hold more than one signer.
         selectors[6] = RegistryHandler.register.selector;
         selectors[7] = RegistryHandler.accuse.selector;
+        selectors[8] = RegistryHandler.recheck.selector;
+        selectors[9] = RegistryHandler.recheck.selector;
+        selectors[10] = RegistryHandler.replay.selector;
+        selectors[11] = RegistryHandler.changeAge.selector;
+        selectors[12] = RegistryHandler.pass.selector;
         targets = new FuzzSelector[](1);
         targets[0] = FuzzSelector({addr: address(handler), selectors: selectors});
     }
@@ -205,9 +337,10 @@ contract AttestationRegistryInvariantsTest is Test {
 
     /// @dev The invariants would hold of a registry that takes nothing.
     function test_handler_RegistersRevokesAndWithdraws() external {
-        handler.register(0, 0, 1);
-        handler.register(1, 1, 1);
-        handler.register(2, 1, 1);
+        uint256 usual = handler.USUAL();
+        handler.register(0, 0, usual);
+        handler.register(1, 1, usual);
+        handler.register(2, 1, usual);
         assertTrue(handler.isValid(handler.signerOf(0)), "first");
         assertTrue(handler.isValid(handler.signerOf(2)), "third");
         handler.revoke(0, 0);
@@ -219,6 +352,30 @@ contract AttestationRegistryInvariantsTest is Test {
         handler.accuse(2, 0x10101);
         assertEq(handler.convicted(), 1, "convicted");
         assertTrue(!handler.isValid(handler.signerOf(2)), "convicted");
+    }
+
+    /// @dev Under number 18, which signer 0's machine does not meet, once 17 is over.
+    function test_handler_SuspendsAndExtends() external {
+        uint256 usual = handler.USUAL();
+        uint256 under18 = usual + 1;
+        handler.register(0, 0, usual);
+        handler.register(1, 0, usual);
+        handler.changeAge(0, 13 days);
+        handler.recheck(0, under18);
+        assertEq(handler.suspended(), 0, "17 is still taken");
+        handler.recheck(1, under18);
+        assertEq(handler.extended(), 1, "extended");
+        handler.pass(4 days);
+        handler.pass(4 days);
+        handler.register(0, 0, usual);
+        handler.pass(4 days);
+        handler.pass(4 days);
+        handler.recheck(0, under18);
+        assertEq(handler.suspended(), 0, "for another day");
+        handler.pass(1 days);
+        handler.recheck(0, under18);
+        assertEq(handler.suspended(), 1, "suspended");
+        assertEq(handler.clearings(), 1, "clearings");
     }
 
     function invariant_onlyBoundEvidenceMakesASigner() external view {
@@ -253,9 +410,42 @@ contract AttestationRegistryInvariantsTest is Test {
     function invariant_registrationEndsWithinTheImagesAge() external view {
         for (uint256 i; i < handler.SIGNERS(); ++i) {
             address signer = handler.signerOf(i);
-            if (!handler.wasAttested(signer)) continue;
-            uint256 most = handler.attestedAt(signer) + handler.MAX_AGE_S();
-            assertLe(handler.infoOf(signer).expiresAt, most, "end");
+            assertLe(handler.infoOf(signer).expiresAt, handler.ageEnd(signer), "end");
+        }
+    }
+
+    function invariant_registrationEndsWithItsGrounds() external view {
+        for (uint256 i; i < handler.SIGNERS(); ++i) {
+            address signer = handler.signerOf(i);
+            assertLe(handler.infoOf(signer).expiresAt, handler.groundsEnd(signer), "end");
+        }
+    }
+
+    function invariant_acceptedRecheckOnlyLengthens() external view {
+        assertEq(handler.shortened(), 0, "shortened");
+    }
+
+    function invariant_nobodySuspendsWhomThePolicyWouldTake() external view {
+        assertEq(handler.wronged(), 0, "wronged");
+    }
+
+    function invariant_noBlockServesASignerTwice() external view {
+        assertEq(handler.replayed(), 0, "replayed");
+    }
+
+    function invariant_strangersRevokeNobody() external view {
+        assertEq(handler.revokedByStrangers(), 0, "by strangers");
+        for (uint256 i; i < handler.SIGNERS(); ++i) {
+            address signer = handler.signerOf(i);
+            assertTrue(handler.infoOf(signer).revoked == handler.wasRevoked(signer), "revoked");
+        }
+    }
+
+    function invariant_withdrawnImagesSignersAreNeverValid() external view {
+        for (uint256 i; i < handler.SIGNERS(); ++i) {
+            address signer = handler.signerOf(i);
+            if (!handler.wasWithdrawn(handler.infoOf(signer).imageId)) continue;
+            assertTrue(!handler.isValid(signer), "valid");
         }
     }
 
@@ -272,7 +462,7 @@ contract AttestationRegistryInvariantsTest is Test {
         assertEq(handler.framed(), 0, "framed");
     }
 
-    function invariant_everyRevocationAndWithdrawalClearsTheHubs() external view {
+    function invariant_everyRevocationSuspensionAndWithdrawalClearsTheHubs() external view {
         assertEq(handler.cleared(), handler.clearings(), "cleared");
     }
 }

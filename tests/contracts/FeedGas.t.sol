@@ -7,6 +7,7 @@ import {IPullConsumer} from "contracts/interfaces/IPullConsumer.sol";
 
 import {Deploy} from "./Deploy.sol";
 import {FeedHubSetup} from "./FeedHubSetup.sol";
+import {ReadProbe} from "./ReadProbe.sol";
 
 /// @notice A figure of the gas table. forge compares each with `contracts/snapshots/feeds.json` and fails on
 ///         any difference; `scripts/bench feeds --update` writes that file. Addresses, keys and nonces of
@@ -119,34 +120,6 @@ contract PullGasTest is FeedGasSetup {
 
     function _reportOf(uint256 count) private view returns (bytes memory) {
         return _report(START, _many(count, 1, PRICE), _firstSeats(3));
-    }
-}
-
-/// @notice Reads the same thing twice in one transaction, as a consumer does.
-contract ReadProbe {
-    address private constant IDENTITY = address(4);
-    uint256 private constant IDENTITY_GAS = 100 + 15;
-
-    /// @notice What the two STATICCALLs take from their caller: the access to the account and the gas of the
-    ///         callee. The first finds everything cold.
-    function costs(address where, bytes calldata call)
-        external
-        view
-        returns (uint256 cold, uint256 warm)
-    {
-        // What the measuring itself takes, seen on a precompile whose price is known.
-        uint256 overhead = _gasOf(IDENTITY, "") - IDENTITY_GAS;
-        return (_gasOf(where, call) - overhead, _gasOf(where, call) - overhead);
-    }
-
-    function _gasOf(address where, bytes memory input) private view returns (uint256 spent) {
-        bool isDone;
-        assembly ("memory-safe") {
-            let before := gas()
-            isDone := staticcall(gas(), where, add(input, 32), mload(input), 0, 0)
-            spent := sub(before, gas())
-        }
-        require(isDone);
     }
 }
 

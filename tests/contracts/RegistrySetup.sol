@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {
     IAttestationRegistry,
+    RecheckRequest,
     RegistrationRequest
 } from "contracts/interfaces/IAttestationRegistry.sol";
 import {Claims} from "contracts/interfaces/IAttestationVerifier.sol";
@@ -142,6 +143,28 @@ abstract contract RegistrySetup is Test {
     function prove(RegistrationRequest memory r) internal view {
         r.evidence = abi.encode(claimsFor(r));
         consent(r, KEY);
+    }
+
+    /// @dev The evidence of a registration, shown again, with what a verifier now says of it.
+    function recheckOf(RegistrationRequest memory r, Claims memory claims)
+        internal
+        pure
+        returns (RecheckRequest memory)
+    {
+        return RecheckRequest({
+            verifierId: r.verifierId,
+            signer: r.signer,
+            hpkeKeyHash: keccak256(r.hpkePublicKey),
+            refBlockHash: hashOf(r.refBlock),
+            evidence: abi.encode(claims),
+            hints: "",
+            endorsements: ""
+        });
+    }
+
+    /// @dev Of the test's image.
+    function change(Requirements memory requirements) internal {
+        govern(policy, abi.encodeCall(IImagePolicy.changeRequirements, (IMAGE, requirements)));
     }
 
     function consent(RegistrationRequest memory r, uint256 key) internal view {

@@ -337,7 +337,7 @@ interface IAttestationRegistry is IGoverned {
 
     /// @notice Note that an image was withdrawn, for good. Only the image policy calls.
     /// @param index Of the image.
-    function imageWithdrawn(uint16 index) external;
+    function imageWithdrawn(uint256 index) external;
 
     /// @notice Whether a signer may sign now.
     /// @param signer Any address.

@@ -60,9 +60,17 @@ library SignerRecords {
         return SignerRecord.unwrap(record) != 0;
     }
 
-    /// @notice Registered, not revoked and not ended; its image may be withdrawn.
-    function isCurrent(SignerRecord record) internal view returns (bool) {
-        return !record.isRevoked() && block.timestamp < record.expiresAt();
+    /// @notice Whether the signer may sign now: registered, not revoked, not ended.
+    /// @param isWithdrawn Whether its image is withdrawn: then it may not.
+    function isValid(SignerRecord record, bool isWithdrawn) internal view returns (bool isIt) {
+        assembly ("memory-safe") {
+            // In seconds: each field is taken where its unit makes it so.
+            let begin := and(shr(32, record), 0xFFFFFFC0)
+            let life_s := and(shr(13, record), 0x1FFFFC0)
+            let isBefore := lt(timestamp(), add(begin, life_s))
+            // 1 against what must be 0: all questions at once, without a jump between them.
+            isIt := gt(isBefore, or(and(record, REVOKED), isWithdrawn))
+        }
     }
 
     function operator(SignerRecord record) internal pure returns (address) {

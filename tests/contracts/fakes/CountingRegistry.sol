@@ -4,10 +4,10 @@ pragma solidity 0.8.37;
 /// @notice What an image policy tells a registry. For tests alone.
 contract CountingRegistry {
     uint256 public told;
-    uint16 public index;
+    uint256 public index;
     address public by;
 
-    function imageWithdrawn(uint16 index_) external {
+    function imageWithdrawn(uint256 index_) external {
         ++told;
         index = index_;
         by = msg.sender;

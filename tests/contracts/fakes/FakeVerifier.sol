@@ -6,6 +6,7 @@ import {Claims, IAttestationVerifier} from "contracts/interfaces/IAttestationVer
 /// @notice Claims what its evidence says: ABI-encoded claims. For tests of the registry alone.
 contract FakeVerifier is IAttestationVerifier {
     error FakeVerifier_NotGenuine();
+    error FakeVerifier_CollateralEnded();
 
     uint8 private immutable _tier;
 
@@ -22,11 +23,12 @@ contract FakeVerifier is IAttestationVerifier {
 
     function verify(bytes calldata evidence, bytes calldata)
         external
-        pure
+        view
         returns (Claims memory claims)
     {
         require(evidence.length != 0, FakeVerifier_NotGenuine());
         claims = abi.decode(evidence, (Claims));
+        require(claims.collateralUntil >= block.timestamp, FakeVerifier_CollateralEnded());
     }
 
     function tier() external view returns (uint8) {
