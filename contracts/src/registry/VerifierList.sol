@@ -73,10 +73,10 @@ abstract contract VerifierList is Governed, IAttestationRegistry {
             AttestationRegistry_EndorsementsTooLong(length, MAX_ENDORSEMENTS_BYTES)
         );
         Verifier memory verifier = _verifiers[verifierId];
-        require(
-            verifier.where != address(0),
-            AttestationRegistry_UnknownVerifier(verifierId, _verifierCount)
-        );
+        // Not `require`, which would read the slot of the count each time.
+        if (verifier.where == address(0)) {
+            revert AttestationRegistry_UnknownVerifier(verifierId, _verifierCount);
+        }
         if (length != 0) IAttestationVerifier(verifier.where).addEndorsements(endorsements);
         claims = IAttestationVerifier(verifier.where).verify(evidence, hints);
         require(
