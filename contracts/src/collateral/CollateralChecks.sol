@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {Collateral, IIntelCollateral} from "../interfaces/IIntelCollateral.sol";
 import {P256} from "../libraries/P256.sol";
 import {Certificate, X509} from "../libraries/X509.sol";
+import {CollateralWord, CollateralWords} from "../types/CollateralWord.sol";
 import {SolidityP256} from "./SolidityP256.sol";
 
 /// @title What `IntelCollateral` asks of anything that it is brought, or that it is asked for
@@ -22,10 +23,16 @@ abstract contract CollateralChecks is IIntelCollateral {
         return _p256;
     }
 
-    function _requireLive(Collateral memory found, bytes32 key, uint16 epoch) internal view {
-        require(found.issuedAt != 0, IntelCollateral_Missing(key));
-        require(found.epoch == epoch, IntelCollateral_Epoch(found.epoch, epoch));
-        _requireNotExpired(found.validUntil);
+    /// @dev A document that is there and usable.
+    function _live(Collateral storage kept, bytes32 key, uint16 epoch)
+        internal
+        view
+        returns (CollateralWord found)
+    {
+        found = CollateralWords.load(kept);
+        require(found.issuedAt() != 0, IntelCollateral_Missing(key));
+        require(found.epoch() == epoch, IntelCollateral_Epoch(found.epoch(), epoch));
+        _requireNotExpired(found.validUntil());
     }
 
     /// @dev In time, and newer than what it replaces; or as new, if that has to be verified again.

@@ -14,6 +14,7 @@ import {ParsedQeIdentity, QeIdentity} from "../libraries/QeIdentity.sol";
 import {ParsedTcbInfo, TcbInfo} from "../libraries/TcbInfo.sol";
 import {Certificate, X509} from "../libraries/X509.sol";
 import {Crl, X509Crl} from "../libraries/X509Crl.sol";
+import {CollateralWord, CollateralWords} from "../types/CollateralWord.sol";
 import {Tier} from "../types/Tee.sol";
 import {CertificateParser} from "./CertificateParser.sol";
 import {CollateralChecks} from "./CollateralChecks.sol";
@@ -97,7 +98,7 @@ contract IntelCollateral is CollateralChecks {
 
     /// @inheritdoc IIntelCollateral
     function cacheAuthority(bytes calldata certificate) external returns (bytes32 authorityId) {
-        Collateral memory current = _liveRootCrl();
+        CollateralWord current = _liveRootCrl();
         _requireLength(certificate.length, MAX_CERTIFICATE_BYTES);
         Certificate memory c = _parser.certificate(certificate);
         authorityId = c.id;
@@ -119,16 +120,16 @@ contract IntelCollateral is CollateralChecks {
             y: c.y,
             name: bytes16(c.subject),
             validUntil: validUntil,
-            epoch: current.epoch,
+            epoch: current.epoch(),
             isCa: c.isCa
         });
-        emit AuthorityCached(authorityId, c.isCa, validUntil, current.epoch, certificate);
+        emit AuthorityCached(authorityId, c.isCa, validUntil, current.epoch(), certificate);
     }
 
     /// @inheritdoc IIntelCollateral
     function updatePckCrl(bytes calldata crl, bytes32 caId) external {
-        Collateral memory current = _liveRootCrl();
-        Authority memory ca = _liveAuthority(caId, true, current.epoch);
+        CollateralWord current = _liveRootCrl();
+        Authority memory ca = _liveAuthority(caId, true, current.epoch());
         _requireLength(crl.length, MAX_PCK_CRL_BYTES);
         Crl memory list = _parser.crl(crl);
         require(
@@ -142,7 +143,7 @@ contract IntelCollateral is CollateralChecks {
             number: list.number,
             issuedAt: list.thisUpdate,
             validUntil: _earlier(list.nextUpdate, ca.validUntil),
-            epoch: current.epoch
+            epoch: current.epoch()
         });
         _requireUpdate(made, old);
         _pckCrls[caId] = made;
@@ -235,17 +236,17 @@ contract IntelCollateral is CollateralChecks {
         uint32 qeNumber,
         bytes32 caId
     ) external view returns (QuoteCollateral memory) {
-        Collateral memory current = _liveRootCrl();
-        uint16 epoch = current.epoch;
-        Collateral memory info = _live(_key(TCB_INFO, tee, fmspc, tcbNumber), epoch);
-        Collateral memory identity = _live(_key(QE_IDENTITY, tee, 0, qeNumber), epoch);
-        Collateral memory list = _livePckCrl(caId, epoch);
+        CollateralWord current = _liveRootCrl();
+        uint16 epoch = current.epoch();
+        CollateralWord info = _kept(_key(TCB_INFO, tee, fmspc, tcbNumber), epoch);
+        CollateralWord identity = _kept(_key(QE_IDENTITY, tee, 0, qeNumber), epoch);
+        CollateralWord list = _live(_pckCrls[caId], caId, epoch);
         return QuoteCollateral({
-            tcb: info.digest,
-            qe: identity.digest,
+            tcb: info.digest(),
+            qe: identity.digest(),
             validUntil: _earlier(
-                _earlier(current.validUntil, list.validUntil),
-                _earlier(info.validUntil, identity.validUntil)
+                _earlier(current.validUntil(), list.validUntil()),
+                _earlier(info.validUntil(), identity.validUntil())
             ),
             epoch: epoch
         });
@@ -257,18 +258,18 @@ contract IntelCollateral is CollateralChecks {
         view
         returns (Authority memory ca, bytes16 crl, uint40 validUntil)
     {
-        Collateral memory current = _liveRootCrl();
-        ca = _liveAuthority(caId, true, current.epoch);
-        Collateral memory list = _livePckCrl(caId, current.epoch);
+        CollateralWord current = _liveRootCrl();
+        ca = _liveAuthority(caId, true, current.epoch());
+        CollateralWord list = _live(_pckCrls[caId], caId, current.epoch());
         // The list's end is not after the CA's.
-        return (ca, list.digest, _earlier(current.validUntil, list.validUntil));
+        return (ca, list.digest(), _earlier(current.validUntil(), list.validUntil()));
     }
 
     /// @inheritdoc IIntelCollateral
     function numbersCollateral(uint8 tee) external view returns (bytes16 table, uint40 validUntil) {
-        Collateral memory current = _liveRootCrl();
-        Collateral memory numbers = _live(_key(EVALUATION_NUMBERS, tee, 0, 0), current.epoch);
-        return (numbers.digest, _earlier(current.validUntil, numbers.validUntil));
+        CollateralWord current = _liveRootCrl();
+        CollateralWord numbers = _kept(_key(EVALUATION_NUMBERS, tee, 0, 0), current.epoch());
+        return (numbers.digest(), _earlier(current.validUntil(), numbers.validUntil()));
     }
 
     /// @inheritdoc IIntelCollateral
@@ -352,7 +353,7 @@ contract IntelCollateral is CollateralChecks {
         view
         returns (uint40 signerEnd, uint16 epoch)
     {
-        epoch = _liveRootCrl().epoch;
+        epoch = _liveRootCrl().epoch();
         Authority memory signer = _liveAuthority(signerId, false, epoch);
         _requireLength(text.length, MAX_JSON_BYTES);
         _requireSigned(Der.sha(text, 0, text.length), r, s, signer.x, signer.y);
@@ -360,10 +361,10 @@ contract IntelCollateral is CollateralChecks {
     }
 
     /// @dev Without the root's CRL, in time, nothing is usable.
-    function _liveRootCrl() private view returns (Collateral memory current) {
-        current = _rootCrl;
-        require(current.issuedAt != 0, IntelCollateral_Missing(_rootName));
-        _requireNotExpired(current.validUntil);
+    function _liveRootCrl() private view returns (CollateralWord current) {
+        current = CollateralWords.load(_rootCrl);
+        require(current.issuedAt() != 0, IntelCollateral_Missing(_rootName));
+        _requireNotExpired(current.validUntil());
     }
 
     function _liveAuthority(bytes32 authorityId, bool isCa, uint16 epoch)
@@ -378,14 +379,8 @@ contract IntelCollateral is CollateralChecks {
         _requireNotExpired(found.validUntil);
     }
 
-    function _livePckCrl(bytes32 caId, uint16 epoch) private view returns (Collateral memory list) {
-        list = _pckCrls[caId];
-        _requireLive(list, caId, epoch);
-    }
-
-    function _live(bytes32 key, uint16 epoch) private view returns (Collateral memory found) {
-        found = _collateral[key];
-        _requireLive(found, key, epoch);
+    function _kept(bytes32 key, uint16 epoch) private view returns (CollateralWord) {
+        return _live(_collateral[key], key, epoch);
     }
 
     /// @dev The tier that a root's key makes; a root of nobody's only where nothing is at stake.
