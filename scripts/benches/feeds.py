@@ -1,37 +1,6 @@
-"""`scripts/bench feeds`: the gas table, measured by forge on the shipped bytecode."""
+"""`scripts/bench feeds`: what pushing, pulling and reading feeds costs."""
 
-import json
-import os
-import subprocess
-import sys
-import tempfile
-from collections.abc import Iterator
-from dataclasses import dataclass
-from decimal import Decimal
-from pathlib import Path
-
-from rows import Row, table
-
-CONTRACTS = Path(__file__).resolve().parents[2] / "contracts"
-SNAPSHOT = CONTRACTS / "snapshots" / "feeds.json"
-README = CONTRACTS / "README.md"
-MARK, END_MARK = "<!-- bench:feeds -->\n", "<!-- /bench:feeds -->"
-
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """A row of the table.
-
-    Attributes:
-        name: As in the snapshot, where `tests/contracts/FeedGas.t.sol` records it.
-        target: The most gas that is good enough.
-        peer: The cheapest peer measured in the same set-up, for people.
-    """
-
-    name: str
-    target: int
-    peer: str = "–"
-
+from gas import GasTable, Operation
 
 OPERATIONS = (
     Operation("push 1, 3-of-5", 51_500, "RedStone 3-of-5: 61,522"),
@@ -55,72 +24,4 @@ OPERATIONS = (
     Operation("history on, extra per feed without a neighbour", 12_000),
 )
 
-
-def run() -> Iterator[Row]:
-    """Every figure of the table; one that was not measured misses its target."""
-    yield from _rows(_measure(), _read(SNAPSHOT))
-
-
-def update() -> None:
-    """Commit to what is measured now: write the snapshot, and the table in the README."""
-    SNAPSHOT.parent.mkdir(exist_ok=True)
-    SNAPSHOT.write_text(json.dumps(_measure(), indent=2) + "\n")
-    before, _, rest = README.read_text().partition(MARK)
-    README.write_text(f"{before}{MARK}{committed_table()}\n{END_MARK}{rest.partition(END_MARK)[2]}")
-
-
-def committed_table() -> str:
-    """The table of the committed figures."""
-    committed = _read(SNAPSHOT)
-    return table(list(_rows(committed, committed)))
-
-
-def _rows(measured: dict[str, str], committed: dict[str, str]) -> Iterator[Row]:
-    for operation in OPERATIONS:
-        yield Row(
-            name=operation.name,
-            value=_gas(measured, operation.name),
-            unit="gas",
-            target=Decimal(operation.target),
-            committed=_gas(committed, operation.name),
-            peer=operation.peer,
-        )
-
-
-def _gas(snapshot: dict[str, str], name: str) -> Decimal | None:
-    return Decimal(snapshot[name]) if name in snapshot else None
-
-
-def _read(snapshot: Path) -> dict[str, str]:
-    return json.loads(snapshot.read_text()) if snapshot.exists() else {}
-
-
-def _measure() -> dict[str, str]:
-    """Gas of each operation that the tests record, by its name."""
-    with tempfile.TemporaryDirectory(prefix="oracle-bench-") as folder:
-        _forge("build")
-        _forge(
-            "test",
-            "--match-path",
-            "*/FeedGas.t.sol",
-            FOUNDRY_PROFILE="tests",
-            FOUNDRY_SNAPSHOTS=folder,
-            FORGE_SNAPSHOT_CHECK="false",
-            FORGE_SNAPSHOT_EMIT="true",
-        )
-        return _read(Path(folder) / SNAPSHOT.name)
-
-
-def _forge(*arguments: str, **environment: str) -> None:
-    """Run forge; what it prints is shown when it fails."""
-    done = subprocess.run(
-        [CONTRACTS / "node_modules/.bin/forge", *arguments],
-        check=False,
-        cwd=CONTRACTS,
-        env=os.environ | environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    if done.returncode != 0:
-        sys.exit(f"{done.stdout}\nscripts/bench: forge {arguments[0]} failed, see above")
+TABLE = GasTable("feeds", "*/FeedGas.t.sol", OPERATIONS)

@@ -5,13 +5,16 @@ import json
 import sys
 from collections.abc import Iterator
 
+import attestation
 import feeds
 import node
-from rows import Row, table
+from rows import Row
+from rows import table as markdown
 
 from oracle.telemetry.logging import configure_logging
 
-BENCHES = {"node": node.run, "feeds": feeds.run}
+TABLES = {table.name: table for table in (feeds.TABLE, attestation.TABLE)}
+BENCHES = {"node": node.run, "feeds": feeds.TABLE.run, "attestation": attestation.run}
 
 
 def main() -> int:
@@ -22,17 +25,19 @@ def main() -> int:
     parser.add_argument(
         "--update",
         action="store_true",
-        help="first commit contracts/ to what `feeds` measures now",
+        help=f"first commit contracts/ to what the named of {', '.join(TABLES)} measure now",
     )
     options = parser.parse_args()
     unknown = sorted(set(options.names) - BENCHES.keys())
     if unknown:
         parser.error(f"unknown bench {unknown[0]!r}, wanted one of {', '.join(BENCHES)}")
     configure_logging(sys.stderr, level="warning", style="text")
+    names = options.names or list(BENCHES)
     if options.update:
-        feeds.update()
-    rows = list(_progress(options.names or list(BENCHES)))
-    print(_json(rows) if options.output == "json" else table(rows))
+        for name in TABLES.keys() & set(names):
+            TABLES[name].update()
+    rows = list(_progress(names))
+    print(_json(rows) if options.output == "json" else markdown(rows))
     return 0 if all(row.ok for row in rows) else 1
 
 
