@@ -224,11 +224,10 @@ contract AttestationRegistry is VerifierList {
     }
 
     /// @dev The claims are refused: whoever chose the collateral, this has an effect only if no
-    ///      other would have been accepted, and if there is a life to end.
+    ///      other would have been accepted, and if there is a life to end: that of a withdrawn image's
+    ///      signer is ended, and hubs that were rebuilt since must not be cleared for it.
     function _suspend(address signer, SignerRecord record, Appraisal memory appraisal) private {
-        if (!appraisal.isFinal || block.timestamp >= record.expiresAt()) {
-            Revert.bubble(appraisal.refusal);
-        }
+        if (!appraisal.isFinal || !_isValid(record)) Revert.bubble(appraisal.refusal);
         _records[signer] = record.endingAt(block.timestamp, LifeCause.APPRAISAL);
         emit SignerSuspended({signer: signer, by: msg.sender, refusal: appraisal.refusal});
         _signerSet.clearFor(signer);

@@ -256,18 +256,18 @@ contract AttestationRegistryRecheckTest is RecheckSetup {
         assertTrue(!registry.isValid(signer), "suspended");
     }
 
-    /// @dev Once withdrawn, a re-check neither needs nor changes anything that matters.
-    function test_recheck_OfAWithdrawnImageChangesNothingForGood() external {
+    /// @dev Once withdrawn there is no life to end, and the hubs, rebuilt without the image's signers,
+    ///      are not cleared again for each of them.
+    function test_recheck_RevertWhen_TheImageWasWithdrawn() external {
         registry.register(registered);
         policy.withdrawImage(IMAGE);
-        recheck(claimsFor(registered));
-        (uint256 seconds_, uint8 cause) = registry.lifeLeft(signer);
-        assertEq(seconds_, 0, "left");
-        assertEq(cause, LifeCause.WITHDRAWN, "cause");
         refuse(
             claimsFor(registered),
             abi.encodeWithSelector(IImagePolicy.ImagePolicy_NotLive.selector, IMAGE)
         );
+        (uint256 seconds_, uint8 cause) = registry.lifeLeft(signer);
+        assertEq(seconds_, 0, "left");
+        assertEq(cause, LifeCause.WITHDRAWN, "cause");
     }
 
     function check(uint256 end, uint8 cause) private view {

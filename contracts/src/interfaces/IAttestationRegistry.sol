@@ -306,10 +306,10 @@ interface IAttestationRegistry is IGoverned {
     /// @notice Have the evidence that a signer stands on verified and appraised again, with the
     ///         collateral and the policy of now. Anyone may call.
     /// @dev Accepted: the registration ends as it would if it had been made with this collateral, if
-    ///      that is later than now recorded; it never ends earlier by this. Refused: the signer is
-    ///      suspended, and the hubs are cleared if it ever had a seat, but only where the refusal is
-    ///      final (`Appraisal.isFinal`): nobody can suspend a signer by choosing the collateral.
-    ///      Otherwise the refusal is thrown. Where collateral or certificates have ended the
+    ///      that is later than now recorded; it never ends earlier by this. Refused: a signer that is
+    ///      valid is suspended, and the hubs are cleared if it ever had a seat, but only where the
+    ///      refusal is final (`Appraisal.isFinal`): nobody can suspend a signer by choosing the
+    ///      collateral. Otherwise the refusal is thrown. Where collateral or certificates have ended the
     ///      verifier reverts, and nothing changes.
     /// @param r The signer and its evidence.
     function recheck(RecheckRequest calldata r) external;
