@@ -148,7 +148,8 @@ class CollateralKeeper:
         """Ask the source, and bring what the chain lacks.
 
         Args:
-            max_age_s: Documents that were fetched within this time are not asked for again.
+            max_age_s: Documents that were fetched within this time are not asked for again, unless
+                one of them has ended or the chain has a newer one.
 
         Raises:
             CollateralUnavailable: The source does not answer, or has nothing for this machine.
@@ -160,6 +161,10 @@ class CollateralKeeper:
             documents = await self._documents(now, max_age_s)
             contract = await self._chain.collateral()
             state = await look(contract, documents, now=now)
+            if any(state.is_past(each) for each in documents):
+                # What was fetched some time ago was good then.
+                documents = await self._documents(now, 0.0)
+                state = await look(contract, documents, now=now)
             self.stock = Stock(documents, state)
             due = plan(documents, state, until=now + int(self._renew_before_s))
             if due:

@@ -34,6 +34,10 @@ class ChainState:
         """What it keeps in a document's place."""
         return self.kept.get(document.place, NOTHING)
 
+    def is_past(self, document: Document) -> bool:
+        """Whether a document has ended, or the chain has a newer one."""
+        return document.ends_at < self.now or document.issued_at < self.of(document).issued_at
+
     def fault(self, document: Document) -> str:
         """Why what is kept in a document's place cannot be used now; empty if it can."""
         kept = self.of(document)

@@ -134,6 +134,25 @@ async def test_documents_are_fetched_again_when_they_are_old_or_the_image_is_ano
     assert bench.source.fetched == 4
 
 
+async def test_documents_are_fetched_again_when_others_brought_newer_ones(bench: Bench) -> None:
+    await bench.keeper.endorse(bench.quote())
+    bench.vendor.collateral.recover_tcb(now=NOW)
+    bench.source.service.now = NOW + timedelta(minutes=1)
+    bench.contract.alter(DocumentKind.NUMBERS, digest=bytes(16), issued_at=AT + 60)
+    await bench.keeper.endorse(bench.quote())
+    assert bench.source.fetched == 2
+    assert bench.submitter.sent.count("bring_tcb_info") == 2
+
+
+async def test_documents_are_fetched_again_when_they_have_ended(bench: Bench) -> None:
+    await bench.keeper.endorse(bench.quote())
+    bench.chain.now = AT + 31 * DAY_S
+    bench.source.service.now = NOW + timedelta(days=31)
+    endorsed = await bench.keeper.endorse(bench.quote())
+    assert bench.source.fetched == 2
+    assert endorsed.hints[0].status is TcbStatus.UP_TO_DATE
+
+
 async def test_what_says_the_same_is_renewed_in_time_only(bench: Bench) -> None:
     await bench.keeper.endorse(bench.quote())
     bench.submitter.sent.clear()
