@@ -17,8 +17,10 @@ import typer
 from rich.console import Console, RenderableType
 from rich.live import Live
 
+from enclave.domain.errors import AttestationError, ChainError, ConfigError
 from enclave.domain.evidence import TeeKind
 from oracle.cli.demo_nodes import Nodes
+from oracle.cli.demo_scenarios import SCENARIO_FEED, Narrator, ScenarioName
 from oracle.cli.demo_view import (
     EMULATED,
     LIVE_SOURCES,
@@ -32,6 +34,7 @@ from oracle.cli.demo_view import (
 from oracle.cli.outcome import ExitStatus, ends_with_status
 from oracle.devnet.anvil import DEFAULT_ANVIL
 from oracle.devnet.price_sources import price_sources
+from oracle.devnet.scenarios import SCENARIOS, ScenarioFailed, ScenarioOptions, perform
 from oracle.devnet.world import MAX_NODES, TlsSources, World, WorldOptions, check_quorum, world
 from oracle.feeds.catalogue import Feed, load_catalogue, select
 from oracle.telemetry.logging import configure_logging
@@ -179,6 +182,22 @@ SignatureCount = Annotated[
 EmulatedTee = Annotated[
     Tee, typer.Option(help="Platform to emulate; both: SGX on every second node.")
 ]
+RealVenues = Annotated[
+    bool, typer.Option("--live", help="Ask the real venues instead of local stand-ins.")
+]
+FeedNames = Annotated[
+    str,
+    typer.Option(help="Names of the catalogue, with commas; default: all, in scenarios eth-usd."),
+]
+LogLevel = Annotated[Level, typer.Option(help="Of the node's logs, on standard error.")]
+Played = Annotated[
+    ScenarioName | None,
+    typer.Option(
+        help="tcb-recovery: a vulnerability becomes public, the machine is updated late;"
+        " revocation: the vendor revokes the machine's certificate; expiry: the vendor stops"
+        " publishing; upgrade: a new enclave image takes over."
+    ),
+]
 
 
 def demo(
@@ -188,27 +207,31 @@ def demo(
     nodes: NodeCount = 1,
     quorum: SignatureCount = None,
     tee: EmulatedTee = Tee.TDX,
-    live: Annotated[
-        bool, typer.Option("--live", help="Ask the real venues instead of local stand-ins.")
-    ] = False,
+    live: RealVenues = False,
     output: Annotated[Output, typer.Option(help="Form of the result.")] = Output.TABLE,
-    feeds: Annotated[
-        str, typer.Option(help="Names of the catalogue, with commas; default: all.")
-    ] = "",
+    feeds: FeedNames = "",
     block_time: Annotated[int, typer.Option(min=1, max=60, help="Seconds between blocks.")] = 1,
     anvil: Annotated[
         Path, typer.Option(envvar="ORACLE_ANVIL", help="The program that plays the chain.")
     ] = DEFAULT_ANVIL,
-    log_level: Annotated[
-        Level, typer.Option(help="Of the node's logs, on standard error.")
-    ] = Level.ERROR,
+    log_level: LogLevel = Level.ERROR,
+    scenario: Played = None,
 ) -> None:
     """Run the whole main job on this machine: enclaves price feeds, a contract reads them.
 
     The hardware is emulated: see the notice that it prints. Exit status 0 only if every round
     landed and every consumer read exactly what the quorum of enclaves signed.
+
+    --scenario plays what may happen to a registration, and says what the chain makes of it. Exit
+    status 0 only if all is as it must be.
     """
     configure_logging(sys.stderr, level=log_level.value, style="auto")
+    if scenario is not None:
+        is_plain = (rounds, nodes, quorum, live) == (None, 1, None, False)
+        with ends_with_status():
+            place = _place(tee, feeds or SCENARIO_FEED, block_time, anvil, is_plain=is_plain)
+            _play(scenario, place, Narrator(scenario, is_json=output is Output.JSON))
+        return
     stage = Stage(output=output, is_live=live)
     with ends_with_status():
         catalogue = load_catalogue()
@@ -239,6 +262,38 @@ def _show(options: DemoOptions, stage: Stage) -> None:
     except asyncio.CancelledError:
         if options.rounds is not None or not stage.rounds:
             raise typer.Exit(EXIT_INTERRUPTED) from None
+
+
+def _place(
+    tee: Tee, feeds: str, block_time: int, anvil: Path, *, is_plain: bool
+) -> ScenarioOptions:
+    """Where a scenario is played.
+
+    Raises:
+        ConfigError: Options that no scenario has, or unknown feeds.
+    """
+    if tee is Tee.BOTH or not is_plain:
+        raise ConfigError("--scenario has one node, its own rounds and local sources")
+    chosen = select(load_catalogue(), feeds.split(","))
+    return ScenarioOptions(TeeKind[tee.name], chosen, block_time, anvil)
+
+
+def _play(name: ScenarioName, options: ScenarioOptions, narrator: Narrator) -> None:
+    """Play a scenario to its end, a failure or a signal."""
+
+    async def play() -> None:
+        _end_on_signals()
+        narrator.begin()
+        await perform(SCENARIOS[name], options, narrator.tell)
+
+    try:
+        asyncio.run(play())
+    except asyncio.CancelledError:
+        raise typer.Exit(EXIT_INTERRUPTED) from None
+    except (ScenarioFailed, ChainError, AttestationError) as error:
+        narrator.fail(str(error))
+    if not narrator.finish():
+        raise typer.Exit(ExitStatus.FAILURE)
 
 
 async def _perform(options: DemoOptions, stage: Stage) -> None:

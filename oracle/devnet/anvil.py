@@ -49,6 +49,10 @@ class Anvil:
         """
         return (await self.batch([(method, params)]))[0]
 
+    async def request(self, method: str, params: Sequence[Any]) -> Any:
+        """One call, as clients of other chains make it; see `call`."""
+        return await self.call(method, *params)
+
     async def advance(self, seconds: int) -> None:
         """Set its clock forward, and mine a block that says so."""
         await self.batch([("evm_increaseTime", [seconds]), ("evm_mine", [])])

@@ -145,6 +145,27 @@ def split_quote(raw: bytes) -> DcapQuote:
     return DcapQuote(tee, body, evidence, report[:_QE_REPORT_SIZE], pck, ca, root)
 
 
+def join_quote(evidence: bytes, pck: Certificate, ca: Certificate, root: Certificate) -> DcapQuote:
+    """What a registration published, with certificates that were published elsewhere.
+
+    Checks shape only; nothing here establishes that they belong together.
+
+    Args:
+        evidence: What `DcapVerifier.verify` took.
+        pck: The machine's certificate.
+        ca: Its issuer.
+        root: The vendor's.
+
+    Raises:
+        MalformedEvidence: Evidence of another form, or too short.
+    """
+    reader = _Reader(evidence)
+    _, tee, body = _header_and_body(reader)
+    reader.take(128, "signature and attestation key")
+    report = reader.take(_QE_REPORT_SIZE + 64, "QE report")[:_QE_REPORT_SIZE]
+    return DcapQuote(tee, body, evidence, report, pck, ca, root)
+
+
 def parse_pem_chain(pem: bytes) -> tuple[Certificate, ...]:
     """Certificates of a PEM chain, in order.
 

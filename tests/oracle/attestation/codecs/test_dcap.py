@@ -23,6 +23,7 @@ from enclave.domain.evidence import TeeKind, image_id
 from enclave.domain.report import keccak256
 from oracle.attestation.codecs.dcap import (
     DcapQuote,
+    join_quote,
     parse_certificate,
     parse_pem_chain,
     split_quote,
@@ -58,6 +59,16 @@ def _with_chain(form: QuoteForm, pem: bytes) -> bytes:
         (old,) = struct.unpack_from("<I", altered, where)
         struct.pack_into("<I", altered, where, old + grown)
     return bytes(altered)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_evidence_and_certificates_become_the_quote_again(form: QuoteForm) -> None:
+    quote = split_quote(QUOTES[form])
+    assert join_quote(quote.evidence, quote.pck, quote.ca, quote.root) == quote
+    with pytest.raises(MalformedEvidence, match="QE report ends at"):
+        join_quote(
+            quote.evidence[: _signed_size(form) + 128 + 447], quote.pck, quote.ca, quote.root
+        )
 
 
 @pytest.mark.parametrize("form", FORMS)
