@@ -1,8 +1,11 @@
 """`oracle demo --scenario` as a newcomer calls it: each event, and what the chain makes of it."""
 
+import asyncio
 import json
 import re
+import signal
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,7 +22,8 @@ from oracle.devnet.scenarios import (
 )
 from oracle.devnet.scenarios.play import Play
 from oracle.feeds.catalogue import load_catalogue, select
-from tests.integration.test_demo import run
+from tests.integration.processes import adopting_orphans, left_behind
+from tests.integration.test_demo import line_with, run, running
 
 #: Who must say what, in this order, and facts that the chain must have stated.
 EXPECTED: dict[str, list[tuple[str, str, dict[str, Any]]]] = {
@@ -90,6 +94,19 @@ async def test_a_scenario_ends_as_it_must(name: str) -> None:
         assert step["is_right"]
         assert facts.items() <= step["facts"].items()
         assert step["what"] in stderr
+
+
+async def test_a_signal_ends_a_scenario_and_leaves_nothing_behind(short_tmp: Path) -> None:
+    with adopting_orphans() as before:
+        async with running("--scenario", "expiry") as process:
+            await line_with(process, "registers its enclave's signer")
+            process.send_signal(signal.SIGINT)
+            async with asyncio.timeout(10):
+                _, stderr = await process.communicate()
+        assert process.returncode == 130
+        assert "Traceback" not in stderr.decode()
+        assert left_behind(before) == []
+    assert list(short_tmp.iterdir()) == []
 
 
 async def _wrong(p: Play) -> None:

@@ -5,6 +5,7 @@ from oracle.devnet.deploy import REQUIREMENTS
 from oracle.devnet.scenarios.play import Play
 from oracle.devnet.silicon.collateral import FIRST_NUMBER
 
+_EXPIRED = "FeedHub_SignerExpired"
 _ENDED = "IntelCollateral_Expired"
 _RENEWED = "AttestationRegistry_NothingToChange"
 _DAY_S = 86_400
@@ -58,7 +59,7 @@ async def _after_the_grace(p: Play, signer: str) -> None:
         (seen.is_valid, seen.is_revoked, seen.cause) == (False, False, "collateral"),
         cause=seen.cause,
     )
-    refusal = await p.refusal()
+    refusal = await p.refusal(_EXPIRED)
     p.tell("node", f"has its reports refused: {refusal}", refusal=refusal)
     await p.reports_stop("the hub accepts no report")
 

@@ -198,15 +198,15 @@ class Play:
         after = len(await self.anyone.reports())
         self.check("chain", what, after == before, accepted_before=before, accepted_after=after)
 
-    async def refusal(self) -> str:
-        """Wait for the next report that the hub refuses; why."""
+    async def refusal(self, error: str) -> str:
+        """Wait for the next report that the hub refuses with an error; the whole reason."""
         begin = len(self._events)
 
         def found() -> str:
-            news = self._events[begin:]
-            return next((event.reason for event in news if isinstance(event, ReportRefused)), "")
+            refused = [e.reason for e in self._events[begin:] if isinstance(e, ReportRefused)]
+            return next((reason for reason in refused if error in reason), "")
 
-        return str(await self.wait(found, "no report was refused"))
+        return str(await self.wait(found, f"no report was refused with {error}"))
 
     async def problem(self, part: str) -> str:
         """Wait until the node says that it has a problem of which this is a part."""
