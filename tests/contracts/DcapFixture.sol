@@ -12,10 +12,17 @@ abstract contract DcapFixture is Test {
     string internal json;
     IIntelCollateral internal collateral;
 
+    /// @dev The cases of appraisal, which are a file apart.
+    string internal cases;
+
     function load() internal {
         json = vm.readFile("../tests/vectors/dcap.json");
         vm.chainId(numberAt(".chainId"));
         vm.warp(numberAt(".now"));
+    }
+
+    function loadCases() internal {
+        cases = vm.readFile("../tests/vectors/dcap_cases.json");
     }
 
     function bytesAt(string memory key) internal view returns (bytes memory) {
@@ -30,26 +37,37 @@ abstract contract DcapFixture is Test {
         return vm.parseJsonUint(json, key);
     }
 
-    /// @dev Collateral that has the root's CRL, both authorities and nothing else.
-    function deployCollateral() internal returns (IIntelCollateral made) {
-        made = Deploy.intelCollateral(
+    /// @dev Collateral that has everything.
+    function deployCollateral() internal {
+        deployCollateral("");
+    }
+
+    /// @dev Collateral that has everything.
+    /// @param short Of which kind it has a document that ends early; none if empty.
+    function deployCollateral(string memory short) internal {
+        collateral = Deploy.intelCollateral(
             bytesAt(".root.certificate"), wordAt(".collateral.signerName"), true
         );
-        made.updateRootCrl(bytesAt(".collateral.rootCrl"));
-        made.cacheAuthority(bytesAt(".collateral.signer"));
-        made.cacheAuthority(bytesAt(".ca.certificate"));
+        collateral.updateRootCrl(bytesAt(pathOf("rootCrl", short)));
+        bringAll(short);
+    }
+
+    /// @dev Bring all that the root's CRL stands above.
+    function bringAll(string memory short) internal {
+        collateral.cacheAuthority(bytesAt(".collateral.signer"));
+        collateral.cacheAuthority(bytesAt(".ca.certificate"));
+        collateral.updatePckCrl(bytesAt(pathOf("pckCrl", short)), wordAt(".ca.id"));
+        string[2] memory tees = ["SGX", "TDX"];
+        for (uint256 i; i < 2; ++i) {
+            bring(IIntelCollateral.updateTcbInfo.selector, "tcbInfo", tees[i], short);
+            bring(IIntelCollateral.updateQeIdentity.selector, "qeIdentity", tees[i], short);
+            bring(IIntelCollateral.updateEvaluationNumbers.selector, "numbers", tees[i], short);
+        }
     }
 
     /// @dev A verifier whose collateral has everything.
     function deployVerifier() internal returns (IDcapVerifier) {
-        collateral = deployCollateral();
-        collateral.updatePckCrl(bytesAt(".collateral.pckCrl"), wordAt(".ca.id"));
-        string[2] memory tees = ["SGX", "TDX"];
-        for (uint256 i; i < 2; ++i) {
-            bring(IIntelCollateral.updateTcbInfo.selector, "tcbInfo", tees[i]);
-            bring(IIntelCollateral.updateQeIdentity.selector, "qeIdentity", tees[i]);
-            bring(IIntelCollateral.updateEvaluationNumbers.selector, "numbers", tees[i]);
-        }
+        deployCollateral();
         return Deploy.dcapVerifier(collateral);
     }
 
@@ -60,8 +78,14 @@ abstract contract DcapFixture is Test {
     }
 
     /// @dev Bring a document that the TCB signing certificate signed.
-    function bring(bytes4 function_, string memory kind, string memory which) internal {
-        string memory where = string.concat(".collateral.", kind, ".", which);
+    /// @param which Whose; the file has what ends early of SGX alone.
+    function bring(bytes4 function_, string memory kind, string memory which, string memory short)
+        internal
+    {
+        bool isShort = same(kind, short) && same(which, "SGX");
+        string memory where = isShort
+            ? string.concat(".collateral.short.", kind)
+            : string.concat(".collateral.", kind, ".", which);
         bytes memory call = abi.encodeWithSelector(
             function_,
             bytesAt(string.concat(where, ".text")),
@@ -71,6 +95,14 @@ abstract contract DcapFixture is Test {
         );
         (bool isDone,) = address(collateral).call(call);
         assertTrue(isDone, where);
+    }
+
+    function pathOf(string memory kind, string memory short) internal pure returns (string memory) {
+        return string.concat(same(kind, short) ? ".collateral.short." : ".collateral.", kind);
+    }
+
+    function same(string memory a, string memory b) internal pure returns (bool) {
+        return keccak256(bytes(a)) == keccak256(bytes(b));
     }
 
     /// @dev What the PCK CA's list holds.

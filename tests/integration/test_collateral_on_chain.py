@@ -55,7 +55,7 @@ async def test_recorded_collateral_is_taken_and_read_as_the_codec_reads_it(case:
         kept = await contract.ask("tcbInfo", info.tee, info.fmspc, info.number)
         kept_qe = await contract.ask("qeIdentity", identity.tee, identity.number)
         kept_crl = await contract.ask("pckCrl", case.ca.id)
-        names = (info.tee, info.fmspc, info.number, identity.number, case.ca.id)
+        names = (info.tee, info.fmspc, info.number, identity.number, case.ca.id, False)
         usable = await contract.ask("quoteCollateral", *names)
         ca = await contract.ask("pckCollateral", case.ca.id)
         (brought,) = await contract.events("TcbInfoUpdated")
@@ -68,8 +68,13 @@ async def test_recorded_collateral_is_taken_and_read_as_the_codec_reads_it(case:
     assert kept_qe["digest"] == identity.digest
     assert kept_crl["digest"] == pck_crl.digest
     ends = (info.next_update, identity.next_update, root_crl.next_update, pck_crl.next_update)
-    wanted = {"tcb": info.digest, "qe": identity.digest, "validUntil": min(ends), "epoch": 1}
-    assert usable == wanted
+    assert usable == {
+        "tcb": info.digest,
+        "qe": identity.digest,
+        "numbers": bytes(16),
+        "validUntil": min(ends),
+        "epoch": 1,
+    }
     assert ca[1:] == (pck_crl.digest, min(pck_crl.next_update, root_crl.next_update))
     assert brought["levels"] == b"".join(level.packed for level in info.levels)
     assert brought["modules"] == b"".join(module.packed for module in info.modules)
@@ -165,12 +170,12 @@ async def test_recorded_evaluation_numbers_are_taken() -> None:
             await contract.send("updateRootCrl", case.root_crl)
             await contract.send("cacheAuthority", signer.der)
             gas = await contract.signed("updateEvaluationNumbers", document, signer.id)
-            usable = await contract.ask("numbersCollateral", numbers.tee)
+            kept = await contract.ask("evaluationNumbers", numbers.tee)
             (brought,) = await contract.events("EvaluationNumbersUpdated")
         print("updateEvaluationNumbers", len(document.text), gas)
         assert gas < MOST_GAS
-        end = min(numbers.next_update, parse_crl(case.root_crl).next_update)
-        assert usable == (numbers.digest, end)
+        assert kept["digest"] == numbers.digest
+        assert (kept["issuedAt"], kept["validUntil"]) == (numbers.issued_at, numbers.next_update)
         assert brought["table"] == numbers.table
 
 

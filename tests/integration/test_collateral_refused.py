@@ -37,7 +37,7 @@ from tests.integration.collateral import (
     silicon,
     under,
 )
-from tests.vectors.make_dcap import extension, reissue, usage
+from tests.vectors.dcap_certificates import extension, reissue, usage
 
 
 async def test_owner_supplied_collateral_is_refused() -> None:
@@ -115,16 +115,16 @@ async def test_evaluation_numbers_stand_side_by_side() -> None:
         await contract.send("updatePckCrl", case.pck_crl, case.ca.id)
         number, fmspc, ca = vendor.collateral.number, vendor.platform.fmspc, case.ca.id
         for each, info in ((number, early), (number - 1, standard)):
-            usable = await contract.ask("quoteCollateral", 1, fmspc, each, each, ca)
+            usable = await contract.ask("quoteCollateral", 1, fmspc, each, each, ca, False)
             assert usable["tcb"] == parse_tcb_info(info["updateTcbInfo"].text).digest
         for missing in (
-            (1, fmspc, 99, number, ca),
-            (1, fmspc, number, 99, ca),
-            (2, fmspc, number, number, ca),
-            (1, fmspc, number, number, case.signer.id),
+            (1, fmspc, 99, number, ca, False),
+            (1, fmspc, number, 99, ca, False),
+            (2, fmspc, number, number, ca, False),
+            (1, fmspc, number, number, case.signer.id, False),
+            (1, fmspc, number, number, ca, True),
         ):
             assert "Missing" in await contract.refusal("quoteCollateral", *missing)
-        assert "Missing" in await contract.refusal("numbersCollateral", 1)
 
 
 @pytest.mark.parametrize(
@@ -148,13 +148,12 @@ async def test_a_document_is_usable_to_its_last_second_and_no_longer() -> None:
         for function, document in documents(published).items():
             await contract.signed(function, document, case.signer.id)
         fmspc, number = vendor.platform.fmspc, vendor.collateral.number
-        quote = ("quoteCollateral", 1, fmspc, number, number, case.ca.id)
-        views: list[tuple[Any, ...]] = [("pckCollateral", case.ca.id), ("numbersCollateral", 1)]
-        for view in views:
-            assert (await contract.ask(*view))[-1] == AT
+        quote = ("quoteCollateral", 1, fmspc, number, number, case.ca.id, True)
+        ca = ("pckCollateral", case.ca.id)
+        assert (await contract.ask(*ca))[-1] == AT
         assert (await contract.ask(*quote))["validUntil"] == AT
         await _pass_time(contract, 1)
-        for view in (quote, *views):
+        for view in (quote, ca):
             assert "Expired" in await contract.refusal(*view)
         # Suspended, never destroyed.
         kept = await contract.ask("tcbInfo", 1, fmspc, number)
@@ -278,9 +277,8 @@ async def test_a_signer_revoked_by_the_root_takes_its_documents_with_it() -> Non
         assert await contract.ask("isRevoked", serial)
         assert (await contract.ask("rootCrl"))["epoch"] == 2
         number, fmspc = vendor.collateral.number, vendor.platform.fmspc
-        said = await contract.refusal("quoteCollateral", 1, fmspc, number, number, case.ca.id)
-        assert "Epoch" in said
-        assert "Epoch" in await contract.refusal("numbersCollateral", 1)
+        names = (1, fmspc, number, number, case.ca.id, True)
+        assert "Epoch" in await contract.refusal("quoteCollateral", *names)
         assert "Epoch" in await contract.refusal("pckCollateral", case.ca.id)
         assert "Revoked" in await contract.refusal("cacheAuthority", case.signer.der)
         document = documents(published)["updateTcbInfo"]

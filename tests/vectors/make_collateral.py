@@ -32,7 +32,8 @@ from oracle.devnet.silicon.documents import make_crl, render_tcb_info
 from oracle.devnet.silicon.pki import CA_LIFE, Authority
 from oracle.devnet.silicon.quotes import raw_signature
 from oracle.devnet.silicon.vendor import SiliconVendor
-from tests.vectors.make_dcap import CHAIN_ID, NOW, _as_json, _set, extension, reissue, usage
+from tests.vectors.dcap_certificates import NOW, extension, reissue, set_field, usage
+from tests.vectors.make_dcap import CHAIN_ID, as_json
 
 FILE = Path(__file__).with_name("collateral.json")
 DAY = timedelta(days=1)
@@ -141,12 +142,12 @@ def refused_authorities(vendor: SiliconVendor) -> dict[str, bytes]:
         "caSigner": reissue(signer, key, replaced=(extension(constraints(True, 0)),)),
         "certSigner": reissue(signer, key, replaced=(usage(sign=True, cert_sign=True),)),
         "noSigner": reissue(signer, key, replaced=(usage(sign=False, cert_sign=False),)),
-        "otherSubject": reissue(signer, key, edit=_set("_subject_name", stranger)),
-        "otherIssuer": reissue(signer, key, edit=_set("_issuer_name", stranger)),
+        "otherSubject": reissue(signer, key, edit=set_field("_subject_name", stranger)),
+        "otherIssuer": reissue(signer, key, edit=set_field("_issuer_name", stranger)),
         "otherKey": reissue(signer, chain.tcb_signer.key),
-        "endedCa": reissue(ca, key, edit=_set("_not_valid_after", NOW - second)),
-        "endedSigner": reissue(signer, key, edit=_set("_not_valid_after", NOW - second)),
-        "laterSigner": reissue(signer, key, edit=_set("_not_valid_before", NOW + second)),
+        "endedCa": reissue(ca, key, edit=set_field("_not_valid_after", NOW - second)),
+        "endedSigner": reissue(signer, key, edit=set_field("_not_valid_after", NOW - second)),
+        "laterSigner": reissue(signer, key, edit=set_field("_not_valid_before", NOW + second)),
     }
 
 
@@ -157,10 +158,12 @@ def accepted_authorities(vendor: SiliconVendor) -> dict[str, dict[str, object]]:
     return {
         # Of the same key as the first: what one signed, the other did.
         "signer": named(reissue(signer, key)),
-        "endingSigner": named(reissue(signer, key, edit=_set("_not_valid_after", NOW))),
-        "beginningSigner": named(reissue(signer, key, edit=_set("_not_valid_before", NOW))),
-        "outlivingCa": named(reissue(ca, key, edit=_set("_not_valid_after", NOW + 3 * CA_LIFE))),
-        "endingCa": named(reissue(ca, key, edit=_set("_not_valid_after", NOW + DAY))),
+        "endingSigner": named(reissue(signer, key, edit=set_field("_not_valid_after", NOW))),
+        "beginningSigner": named(reissue(signer, key, edit=set_field("_not_valid_before", NOW))),
+        "outlivingCa": named(
+            reissue(ca, key, edit=set_field("_not_valid_after", NOW + 3 * CA_LIFE))
+        ),
+        "endingCa": named(reissue(ca, key, edit=set_field("_not_valid_after", NOW + DAY))),
     }
 
 
@@ -169,8 +172,10 @@ def roots(vendor: SiliconVendor) -> dict[str, bytes]:
     root = vendor.chain.root
     second = timedelta(seconds=1)
     return {
-        "later": reissue(root.certificate, root.key, edit=_set("_not_valid_before", NOW + second)),
-        "beginning": reissue(root.certificate, root.key, edit=_set("_not_valid_before", NOW)),
+        "later": reissue(
+            root.certificate, root.key, edit=set_field("_not_valid_before", NOW + second)
+        ),
+        "beginning": reissue(root.certificate, root.key, edit=set_field("_not_valid_before", NOW)),
     }
 
 
@@ -335,10 +340,10 @@ def make() -> dict[str, object]:
 
 def _written(value: object) -> object:
     if isinstance(value, list):
-        return [_as_json(item) for item in value]
+        return [as_json(item) for item in value]
     if isinstance(value, dict):
         return {name: _written(item) for name, item in value.items()}
-    return _as_json(value)
+    return as_json(value)
 
 
 def main() -> None:

@@ -234,22 +234,26 @@ contract IntelCollateral is CollateralChecks {
         bytes6 fmspc,
         uint32 tcbNumber,
         uint32 qeNumber,
-        bytes32 caId
-    ) external view returns (QuoteCollateral memory) {
+        bytes32 caId,
+        bool isDated
+    ) external view returns (QuoteCollateral memory found) {
         CollateralWord current = _liveRootCrl();
         uint16 epoch = current.epoch();
         CollateralWord info = _kept(_key(TCB_INFO, tee, fmspc, tcbNumber), epoch);
         CollateralWord identity = _kept(_key(QE_IDENTITY, tee, 0, qeNumber), epoch);
         CollateralWord list = _live(_pckCrls[caId], caId, epoch);
-        return QuoteCollateral({
-            tcb: info.digest(),
-            qe: identity.digest(),
-            validUntil: _earlier(
-                _earlier(current.validUntil(), list.validUntil()),
-                _earlier(info.validUntil(), identity.validUntil())
-            ),
-            epoch: epoch
-        });
+        found.tcb = info.digest();
+        found.qe = identity.digest();
+        found.validUntil = _earlier(
+            _earlier(current.validUntil(), list.validUntil()),
+            _earlier(info.validUntil(), identity.validUntil())
+        );
+        found.epoch = epoch;
+        if (isDated) {
+            CollateralWord numbers = _kept(_key(EVALUATION_NUMBERS, tee, 0, 0), epoch);
+            found.numbers = numbers.digest();
+            found.validUntil = _earlier(found.validUntil, numbers.validUntil());
+        }
     }
 
     /// @inheritdoc IIntelCollateral

@@ -38,12 +38,14 @@ struct Authority {
 /// @title What a quote is appraised by
 /// @param tcb Digest of the TCB info.
 /// @param qe Digest of the QE identity.
-/// @param validUntil Until when all of it is usable, inclusive: both, the root's CRL and the PCK
+/// @param numbers Digest of the TCB evaluation data numbers; 0 if they were not asked for.
+/// @param validUntil Until when all of it is usable, inclusive, with the root's CRL and the PCK
 ///        CA's.
 /// @param epoch The current revocation epoch.
 struct QuoteCollateral {
     bytes16 tcb;
     bytes16 qe;
+    bytes16 numbers;
     uint40 validUntil;
     uint16 epoch;
 }
@@ -233,13 +235,15 @@ interface IIntelCollateral {
     /// @param tcbNumber TCB evaluation data number of the TCB info.
     /// @param qeNumber TCB evaluation data number of the QE identity.
     /// @param caId Who issued the PCK certificate; its CRL must be usable, too.
+    /// @param isDated Whether the TCB evaluation data numbers are asked for.
     /// @return What is kept of it.
     function quoteCollateral(
         uint8 tee,
         bytes6 fmspc,
         uint32 tcbNumber,
         uint32 qeNumber,
-        bytes32 caId
+        bytes32 caId,
+        bool isDated
     ) external view returns (QuoteCollateral memory);
 
     /// @notice What to verify a PCK certificate by; reverts unless all of it is usable now.

@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {IDcapVerifier} from "../interfaces/IDcapVerifier.sol";
+import {CallData} from "./CallData.sol";
 
 /// @notice What helps to verify a quote: which machine made it, and the part of the collateral's
 ///         tables that concerns it. Nothing here proves anything.
@@ -22,48 +23,57 @@ library DcapHints {
     uint256 private constant CA_ID = 64;
     uint256 private constant PPID = 96;
     uint256 private constant FMSPC = 112;
-    uint256 private constant PCE_ID = 118;
+    uint256 private constant PCE = 118;
+    uint256 private constant COMPONENTS = 122;
     uint256 private constant ITEMS = 220;
     uint256 private constant NUMBERS = MACHINE;
     uint256 private constant QE_IDENTITY = 146;
     uint256 private constant LENGTH = 2;
 
-    /// @notice The machine's part. Whoever asks first for it may ask for the others.
+    /// @notice The machine's part. Refuses hints without items, so that the others need not.
     function machine(bytes calldata hints) internal pure returns (bytes calldata) {
         require(hints.length >= ITEMS, IDcapVerifier.DcapVerifier_HintsLength(hints.length, ITEMS));
-        return hints[:MACHINE];
+        return CallData.part(hints, 0, MACHINE);
     }
 
     /// @notice TCB evaluation data numbers of the TCB info and of the QE identity.
     function numbers(bytes calldata hints) internal pure returns (uint32 tcb, uint32 qe) {
-        uint64 both = uint64(bytes8(hints[NUMBERS:QE_IDENTITY]));
-        // forge-lint: disable-next-line(unsafe-typecast) the low half
-        return (uint32(both >> 32), uint32(both));
+        return (CallData.u32(hints, NUMBERS), CallData.u32(hints, NUMBERS + 4));
     }
 
     /// @notice Which CA issued the machine's PCK certificate.
-    function caId(bytes calldata machine_) internal pure returns (bytes32) {
-        return bytes32(machine_[CA_ID:PPID]);
+    function caId(bytes calldata hints) internal pure returns (bytes32) {
+        return CallData.word(hints, CA_ID);
     }
 
     /// @notice The platform's provisioning id.
-    function ppid(bytes calldata machine_) internal pure returns (bytes16) {
-        return bytes16(machine_[PPID:FMSPC]);
+    function ppid(bytes calldata hints) internal pure returns (bytes16) {
+        return CallData.b16(hints, PPID);
     }
 
     /// @notice Family, model, stepping, platform type, custom SKU.
-    function fmspc(bytes calldata machine_) internal pure returns (bytes6) {
-        return bytes6(machine_[FMSPC:PCE_ID]);
+    function fmspc(bytes calldata hints) internal pure returns (bytes6) {
+        return CallData.b6(hints, FMSPC);
+    }
+
+    /// @notice Id and version of the provisioning certification enclave.
+    function pce(bytes calldata hints) internal pure returns (bytes2 id, uint16 svn) {
+        return (CallData.b2(hints, PCE), CallData.u16(hints, PCE + 2));
+    }
+
+    /// @notice Versions of the platform's 16 TCB components.
+    function components(bytes calldata hints) internal pure returns (bytes16) {
+        return CallData.b16(hints, COMPONENTS);
     }
 
     /// @notice The QE identity; layout in `ParsedQeIdentity`.
     function identity(bytes calldata hints) internal pure returns (bytes calldata) {
-        return hints[QE_IDENTITY:ITEMS];
+        return CallData.part(hints, QE_IDENTITY, ITEMS - QE_IDENTITY);
     }
 
     /// @notice All of the items.
     function items(bytes calldata hints) internal pure returns (bytes calldata) {
-        return hints[ITEMS:];
+        return CallData.from(hints, ITEMS);
     }
 
     /// @notice Take the first item.
@@ -71,10 +81,16 @@ library DcapHints {
     /// @return item Its bytes.
     /// @return The items behind it.
     function take(bytes calldata rest) internal pure returns (bytes calldata item, bytes calldata) {
-        uint256 end = LENGTH;
-        if (rest.length >= LENGTH) end += uint16(bytes2(rest[:LENGTH]));
-        require(rest.length >= end, IDcapVerifier.DcapVerifier_HintsLength(rest.length, end));
-        return (rest[LENGTH:end], rest[end:]);
+        unchecked {
+            // Without the two bytes of the length, that is any number, and more than there is.
+            uint256 size = CallData.u16(rest, 0);
+            uint256 end = LENGTH + size;
+            if (rest.length < end) {
+                if (rest.length < LENGTH) end = LENGTH;
+                revert IDcapVerifier.DcapVerifier_HintsLength(rest.length, end);
+            }
+            return (CallData.part(rest, LENGTH, size), CallData.from(rest, end));
+        }
     }
 
     /// @notice There must be no item left.

@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {IDcapVerifier} from "../interfaces/IDcapVerifier.sol";
 import {TeeKind} from "../types/Tee.sol";
+import {CallData} from "./CallData.sol";
 
 /// @notice Where the parts of a quote are.
 struct QuoteLayout {
@@ -25,6 +26,9 @@ library DcapQuote {
     uint256 internal constant MAX_AUTH_BYTES = 1024;
     /// @notice Bytes from the body's end to the authentication data.
     uint256 internal constant AUTH = 576;
+    /// @dev Where a body has its attributes.
+    uint256 private constant SGX_FLAGS = 48;
+    uint256 private constant TD_FLAGS = 120;
     /// @dev Where a body has its 64 bytes of report data.
     uint256 private constant SGX_REPORT_DATA = 320;
     uint256 private constant TDX_REPORT_DATA = 520;
@@ -70,12 +74,16 @@ library DcapQuote {
             length >= MIN_BYTES,
             IDcapVerifier.DcapVerifier_EvidenceLength(length, MIN_BYTES, MAX_BYTES)
         );
-        bytes8 head = bytes8(evidence[:8]);
+        bytes8 head = CallData.b8(evidence, 0);
         if (head == TDX_V4) form = _form(TeeKind.TDX, HEADER, TD10_BODY);
         else if (head == SGX_V3 || head == SGX_V4) form = _form(TeeKind.SGX, HEADER, SGX_BODY);
-        else form = _version5(head, bytes6(evidence[HEADER:HEADER + BODY_TYPE]));
-        uint256 least = form.bodyEnd + AUTH;
-        uint256 most = least + MAX_AUTH_BYTES;
+        else form = _version5(head, CallData.b6(evidence, HEADER));
+        uint256 least;
+        uint256 most;
+        unchecked {
+            least = form.bodyEnd + AUTH;
+            most = least + MAX_AUTH_BYTES;
+        }
         require(
             length >= least && length <= most,
             IDcapVerifier.DcapVerifier_EvidenceLength(length, least, most)
@@ -87,14 +95,14 @@ library DcapQuote {
     /// @param body Report body of one of the forms.
     function requireProduction(bytes calldata body, uint8 tee) internal pure {
         if (tee == TeeKind.SGX) {
-            uint8 flags = uint8(body[48]);
+            uint8 flags = CallData.u8(body, SGX_FLAGS);
             require(
                 flags & SGX_FORBIDDEN == 0 && flags & SGX_INIT != 0,
                 IDcapVerifier.DcapVerifier_EnclaveAttributes(flags, SGX_FORBIDDEN, SGX_INIT)
             );
             return;
         }
-        bytes8 attributes = bytes8(body[120:128]);
+        bytes8 attributes = CallData.b8(body, TD_FLAGS);
         uint8 underDebug = uint8(attributes[0]);
         require(underDebug == 0, IDcapVerifier.DcapVerifier_TrustDomainUnderDebug(underDebug));
         require(
@@ -104,8 +112,8 @@ library DcapQuote {
             )
         );
         if (body.length == TD15_BODY) {
-            bytes32 high = bytes32(body[SERVICE_TD:SERVICE_TD + 32]);
-            bytes16 low = bytes16(body[SERVICE_TD + 32:TD15_BODY]);
+            bytes32 high = CallData.word(body, SERVICE_TD);
+            bytes16 low = CallData.b16(body, SERVICE_TD + 32);
             require(high == 0 && low == 0, IDcapVerifier.DcapVerifier_ServiceTrustDomain(high, low));
         }
     }
@@ -115,10 +123,12 @@ library DcapQuote {
     ///      TD 1.5 MRSERVICETD, too.
     /// @param body Report body of one of the forms.
     function imageId(bytes calldata body, uint8 tee) internal pure returns (bytes32) {
-        if (tee == TeeKind.SGX) return keccak256(abi.encodePacked(tee, body[16:SGX_REPORT_DATA]));
-        bytes calldata measured = body[120:TDX_REPORT_DATA];
-        if (body.length == TD10_BODY) return keccak256(abi.encodePacked(tee, measured));
-        return keccak256(abi.encodePacked(tee, measured, body[SERVICE_TD:]));
+        if (tee == TeeKind.SGX) {
+            return CallData.keccakTagged(tee, CallData.part(body, 16, SGX_REPORT_DATA - 16));
+        }
+        bytes calldata measured = CallData.part(body, TD_FLAGS, TDX_REPORT_DATA - TD_FLAGS);
+        if (body.length == TD10_BODY) return CallData.keccakTagged(tee, measured);
+        return keccak256(abi.encodePacked(tee, measured, CallData.from(body, SERVICE_TD)));
     }
 
     /// @notice The 64 bytes that the enclave or the trust domain chose.
@@ -129,8 +139,9 @@ library DcapQuote {
         returns (bytes32 first, bytes32 second)
     {
         uint256 start = tee == TeeKind.SGX ? SGX_REPORT_DATA : TDX_REPORT_DATA;
-        first = bytes32(body[start:start + 32]);
-        second = bytes32(body[start + 32:start + 64]);
+        unchecked {
+            return (CallData.word(body, start), CallData.word(body, start + 32));
+        }
     }
 
     /// @param seen Type and size of the body.
@@ -151,6 +162,8 @@ library DcapQuote {
         pure
         returns (QuoteLayout memory)
     {
-        return QuoteLayout({tee: tee, bodyStart: bodyStart, bodyEnd: bodyStart + bodySize});
+        unchecked {
+            return QuoteLayout({tee: tee, bodyStart: bodyStart, bodyEnd: bodyStart + bodySize});
+        }
     }
 }

@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {TeeKind} from "../types/Tee.sol";
+import {CallData} from "./CallData.sol";
 import {IntelJson} from "./IntelJson.sol";
 import {TcbLevels} from "./TcbLevels.sol";
 
@@ -73,14 +74,16 @@ library EvaluationNumbers {
         pure
         returns (uint64 publicSince, uint64 supersededAt)
     {
-        bytes16 seen = digest(table);
+        bytes16 seen = bytes16(CallData.keccak(table));
         require(seen == committed, EvaluationNumbers_Commitment(seen, committed));
         supersededAt = type(uint64).max;
-        for (uint256 i; i < table.length; i += ENTRY) {
-            uint32 entry = uint32(bytes4(table[i:i + 4]));
-            uint64 recoveryAt = uint40(bytes5(table[i + 4:i + 9]));
-            if (entry == number) publicSince = recoveryAt;
-            else if (entry > number && recoveryAt < supersededAt) supersededAt = recoveryAt;
+        unchecked {
+            for (uint256 i; i < table.length; i += ENTRY) {
+                uint32 found = CallData.u32(table, i);
+                uint64 recoveryAt = CallData.u40(table, i + 4);
+                if (found == number) publicSince = recoveryAt;
+                else if (found > number && recoveryAt < supersededAt) supersededAt = recoveryAt;
+            }
         }
     }
 

@@ -1,21 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {CallData} from "./CallData.sol";
 import {QeIdentity} from "./QeIdentity.sol";
 import {TcbInfo} from "./TcbInfo.sol";
 import {TcbLevels} from "./TcbLevels.sol";
-
-/// @notice What the vendor says of the level that a platform, enclave or module meets.
-struct TcbGrade {
-    /// @dev PCESVN or ISVSVN of the level.
-    uint16 svn;
-    /// @dev One of `TcbStatus`; 0 when there are no levels.
-    uint8 status;
-    /// @dev Seconds since the epoch.
-    uint40 date;
-    /// @dev keccak256 of the JSON list between its brackets; 0 when it is empty.
-    bytes32 advisories;
-}
 
 /// @notice Proofs against the digests of `IIntelCollateral`: the first level that is met.
 /// @dev A proof of a level is `levels, in order, up to the one that is met | root of the rest (32)`;
@@ -47,40 +36,46 @@ library TcbProof {
     /// @param components 16 SGX versions, the first in the highest byte, then 16 TDX versions; zeros
     ///        for SGX.
     /// @param pceSvn Version of the provisioning certification enclave.
-    /// @return grade What the vendor says of it.
+    /// @return status One of `TcbStatus`.
+    /// @return advisories keccak256 of the JSON list between its brackets; 0 when it is empty.
     /// @return root Root of the platform levels that the proof is of.
     function platform(bytes calldata proof, bytes32 components, uint16 pceSvn)
         internal
         pure
-        returns (TcbGrade memory grade, bytes32 root)
+        returns (uint8 status, bytes32 advisories, bytes32 root)
     {
-        uint256 last = _last(proof, TcbInfo.PLATFORM_LEVEL);
-        for (uint256 i; i <= last; ++i) {
-            uint256 start = i * TcbInfo.PLATFORM_LEVEL;
-            bool isMet = covers(components, bytes32(proof[start:start + 32]))
-                && pceSvn >= uint16(bytes2(proof[start + 32:start + 34]));
-            _requireFirst(proof, i, last, isMet);
+        uint256 size = TcbInfo.PLATFORM_LEVEL;
+        uint256 last = _last(proof, size);
+        unchecked {
+            for (uint256 start; start <= last; start += size) {
+                bool isMet = covers(components, CallData.word(proof, start))
+                    && pceSvn >= CallData.u16(proof, start + 32);
+                _requireFirst(start, size, last, isMet, proof);
+            }
+            (status, advisories) = _grade(proof, last + 32);
         }
-        grade = _grade(proof[last * TcbInfo.PLATFORM_LEVEL + 32:]);
-        root = _root(proof, TcbInfo.PLATFORM_LEVEL, last);
+        root = _root(proof, size, last);
     }
 
     /// @notice The first level of one security version that is met.
-    /// @return grade What the vendor says of it.
+    /// @return status One of `TcbStatus`.
+    /// @return advisories keccak256 of the JSON list between its brackets; 0 when it is empty.
     /// @return root Root of the levels that the proof is of.
     function svn(bytes calldata proof, uint16 isvSvn)
         internal
         pure
-        returns (TcbGrade memory grade, bytes32 root)
+        returns (uint8 status, bytes32 advisories, bytes32 root)
     {
-        uint256 last = _last(proof, TcbLevels.SVN_LEVEL);
-        for (uint256 i; i <= last; ++i) {
-            uint256 start = i * TcbLevels.SVN_LEVEL;
-            bool isMet = isvSvn >= uint16(bytes2(proof[start:start + 2]));
-            _requireFirst(proof, i, last, isMet);
+        uint256 size = TcbLevels.SVN_LEVEL;
+        uint256 last = _last(proof, size);
+        unchecked {
+            for (uint256 start; start <= last; start += size) {
+                bool isMet = isvSvn >= CallData.u16(proof, start);
+                _requireFirst(start, size, last, isMet, proof);
+            }
         }
-        grade = _grade(proof[last * TcbLevels.SVN_LEVEL:]);
-        root = _root(proof, TcbLevels.SVN_LEVEL, last);
+        (status, advisories) = _grade(proof, last);
+        root = _root(proof, size, last);
     }
 
     /// @notice A TDX module and the first of its levels that is met.
@@ -90,25 +85,34 @@ library TcbProof {
     /// @param id Major version of the module; 0 for those before TDX 1.5.
     /// @param isvSvn Minor version of the module.
     /// @return head `uint8 id | MRSIGNER (48) | attributes (8) | mask (8)`.
-    /// @return grade What the vendor says of it.
+    /// @return status One of `TcbStatus`.
+    /// @return advisories keccak256 of the JSON list between its brackets; 0 when it is empty.
     /// @return root Root of the modules that the proof is of.
     function module(bytes calldata proof, uint8 id, uint16 isvSvn)
         internal
         pure
-        returns (bytes calldata head, TcbGrade memory grade, bytes32 root)
+        returns (bytes calldata head, uint8 status, bytes32 advisories, bytes32 root)
     {
         require(proof.length > 0, TcbProof_Length(proof.length, SKIPPED));
-        uint256 start = 1 + uint8(proof[0]) * SKIPPED;
-        uint256 end = start + SKIPPED;
-        require(proof.length >= end, TcbProof_Length(proof.length, SKIPPED));
-        head = proof[start:start + TcbInfo.MODULE_HEAD];
-        require(uint8(head[0]) == id, TcbProof_Module(uint8(head[0]), id));
-        bytes32 levels = 0;
-        if (id != 0) (grade, levels) = svn(proof[end:], isvSvn);
-        else require(proof.length == end, TcbProof_Length(proof.length, end));
-        root = keccak256(bytes.concat(head, levels, proof[end - ROOT:end]));
-        for (; start > 1; start -= SKIPPED) {
-            root = keccak256(bytes.concat(proof[start - SKIPPED:start], root));
+        uint256 start;
+        unchecked {
+            start = 1 + uint256(CallData.u8(proof, 0)) * SKIPPED;
+            require(proof.length >= start + SKIPPED, TcbProof_Length(proof.length, SKIPPED));
+            head = CallData.part(proof, start, TcbInfo.MODULE_HEAD);
+            require(CallData.u8(head, 0) == id, TcbProof_Module(CallData.u8(head, 0), id));
+            if (id != 0) {
+                (status, advisories, root) = svn(CallData.from(proof, start + SKIPPED), isvSvn);
+            } else {
+                require(
+                    proof.length == start + SKIPPED, TcbProof_Length(proof.length, start + SKIPPED)
+                );
+            }
+            root = keccak256(
+                bytes.concat(head, root, CallData.word(proof, start + TcbInfo.MODULE_HEAD))
+            );
+            for (; start > 1; start -= SKIPPED) {
+                root = CallData.keccakWith(CallData.part(proof, start - SKIPPED, SKIPPED), root);
+            }
         }
     }
 
@@ -134,7 +138,7 @@ library TcbProof {
             identity.length == QeIdentity.IDENTITY,
             TcbProof_Length(identity.length, QeIdentity.IDENTITY)
         );
-        bytes16 seen = QeIdentity.digest(identity, levelsRoot);
+        bytes16 seen = bytes16(CallData.keccakWith(identity, levelsRoot));
         require(seen == committed, TcbProof_Commitment(seen, committed));
     }
 
@@ -148,35 +152,38 @@ library TcbProof {
         }
     }
 
-    /// @dev Index of the last level of a proof.
+    /// @dev Where the last level of a proof begins.
     function _last(bytes calldata proof, uint256 size) private pure returns (uint256) {
-        require(
-            proof.length >= size + ROOT && (proof.length - ROOT) % size == 0,
-            TcbProof_Length(proof.length, size)
-        );
-        return (proof.length - ROOT) / size - 1;
-    }
-
-    function _requireFirst(bytes calldata proof, uint256 index, uint256 last, bool isMet)
-        private
-        pure
-    {
-        if (index < last) {
-            require(!isMet, TcbProof_NotTheFirst(index));
-        } else if (!isMet) {
-            bool isWhole = bytes32(proof[proof.length - ROOT:]) == 0;
-            require(!isWhole, TcbProof_NoLevel(index + 1));
-            revert TcbProof_NotMet(index);
+        uint256 length = proof.length;
+        require(length >= size + ROOT, TcbProof_Length(length, size));
+        unchecked {
+            require((length - ROOT) % size == 0, TcbProof_Length(length, size));
+            return length - ROOT - size;
         }
     }
 
-    function _grade(bytes calldata level) private pure returns (TcbGrade memory) {
-        return TcbGrade({
-            svn: uint16(bytes2(level[:2])),
-            status: uint8(level[2]),
-            date: uint40(bytes5(level[3:8])),
-            advisories: bytes32(level[8:40])
-        });
+    /// @param start Of a level of `size` bytes; the last begins at `last`.
+    function _requireFirst(
+        uint256 start,
+        uint256 size,
+        uint256 last,
+        bool isMet,
+        bytes calldata proof
+    ) private pure {
+        if (start < last) {
+            require(!isMet, TcbProof_NotTheFirst(start / size));
+        } else if (!isMet) {
+            bool isWhole = CallData.word(proof, last + size) == 0;
+            require(!isWhole, TcbProof_NoLevel(start / size + 1));
+            revert TcbProof_NotMet(start / size);
+        }
+    }
+
+    /// @param start Of what follows the component versions in a level.
+    function _grade(bytes calldata proof, uint256 start) private pure returns (uint8, bytes32) {
+        unchecked {
+            return (CallData.u8(proof, start + 2), CallData.word(proof, start + 8));
+        }
     }
 
     function _root(bytes calldata proof, uint256 size, uint256 last)
@@ -186,7 +193,7 @@ library TcbProof {
     {
         assembly ("memory-safe") {
             let scratch := mload(0x40)
-            let level := add(proof.offset, mul(last, size))
+            let level := add(proof.offset, last)
             root := calldataload(add(level, size))
             for {} iszero(lt(level, proof.offset)) { level := sub(level, size) } {
                 calldatacopy(scratch, level, size)

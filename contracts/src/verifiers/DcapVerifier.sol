@@ -4,9 +4,10 @@ pragma solidity 0.8.37;
 import {Claims, IAttestationVerifier} from "../interfaces/IAttestationVerifier.sol";
 import {IDcapVerifier, KeptPck} from "../interfaces/IDcapVerifier.sol";
 import {Authority, IIntelCollateral, QuoteCollateral} from "../interfaces/IIntelCollateral.sol";
+import {CallData} from "../libraries/CallData.sol";
 import {DcapHints} from "../libraries/DcapHints.sol";
 import {DcapQuote, QuoteLayout} from "../libraries/DcapQuote.sol";
-import {Appraisal, DcapTcb} from "../libraries/DcapTcb.sol";
+import {DcapTcb} from "../libraries/DcapTcb.sol";
 import {EvaluationNumbers} from "../libraries/EvaluationNumbers.sol";
 import {P256} from "../libraries/P256.sol";
 import {PckExtension, PckPlatform} from "../libraries/PckExtension.sol";
@@ -25,6 +26,8 @@ contract DcapVerifier is IDcapVerifier {
     uint256 private constant QE_REPORT = 128;
     uint256 private constant QE_SIGNATURE = 512;
     uint256 private constant AUTH = DcapQuote.AUTH;
+    /// @dev In a QE report.
+    uint256 private constant REPORT_DATA = 320;
 
     IIntelCollateral private immutable _collateral;
     address private immutable _p256;
@@ -78,35 +81,37 @@ contract DcapVerifier is IDcapVerifier {
     {
         // 1. Form: a supported version with exactly the parts it has, from Intel's quoting enclave.
         QuoteLayout memory form = DcapQuote.parse(evidence);
-        bytes16 vendor = bytes16(evidence[12:28]);
+        bytes16 vendor = CallData.b16(evidence, 12);
         require(vendor == QE_VENDOR, DcapVerifier_QeVendor(vendor, QE_VENDOR));
         bytes calldata machine = DcapHints.machine(hints);
+        (bytes calldata numbers, bytes calldata rest) = DcapHints.take(DcapHints.items(hints));
         // 2. Collateral: the documents that the hints name are there and in date, none revoked.
-        QuoteCollateral memory live = _liveCollateral(form.tee, hints);
+        QuoteCollateral memory live = _liveCollateral(claims, form.tee, hints, numbers.length > 0);
         // 3. Machine: its PCK certificate was verified in this revocation epoch and has not ended.
-        claims.notAfter = _requireKept(keccak256(machine), live.epoch);
-        bytes calldata tail = evidence[form.bodyEnd:];
+        claims.notAfter = _requireKept(CallData.keccak(machine), live.epoch);
+        bytes calldata tail = CallData.from(evidence, form.bodyEnd);
         // 4. Quoting enclave: the machine signed its report, which names the attestation key.
-        _requireQuotingEnclave(tail, machine);
+        bytes calldata report = CallData.part(tail, QE_REPORT, QE_SIGNATURE - QE_REPORT);
+        _requireQuotingEnclave(tail, report, machine);
         // 5. Quote: header and report body are signed by the attestation key.
         require(
-            _isSigned(evidence[:form.bodyEnd], tail[:KEY], tail[KEY:QE_REPORT]),
+            _isSigned(CallData.part(evidence, 0, form.bodyEnd), tail, CallData.from(tail, KEY)),
             DcapVerifier_QuoteSignature()
         );
         // 6. Attributes: no debugger, no key of the platform's own enclaves, no service TD.
-        bytes calldata body = evidence[form.bodyStart:form.bodyEnd];
+        bytes calldata body = CallData.part(evidence, form.bodyStart, form.bodyEnd - form.bodyStart);
         DcapQuote.requireProduction(body, form.tee);
-        // 7. Level: quoting enclave, platform and TDX module are the collateral's.
-        bytes calldata numbers =
-            _appraise(claims, live, form.tee, body, tail[QE_REPORT:QE_SIGNATURE], hints);
+        // 7. Levels: what the collateral says of quoting enclave, platform and TDX module.
+        rest = DcapTcb.quotingEnclave(claims, report, hints, live.qe, rest);
+        rest = DcapTcb.platform(claims, body, form.tee, hints, live.tcb, rest);
+        DcapHints.finish(rest);
         // 8. Numbers: when the collateral's became public, and when it was superseded.
-        claims.collateralUntil = live.validUntil;
-        _date(claims, form.tee, hints, numbers);
+        if (numbers.length > 0) _date(claims, live.numbers, hints, numbers);
         // 9. Claims.
         claims.tee = form.tee;
         claims.tier = _tier;
         claims.imageId = DcapQuote.imageId(body, form.tee);
-        claims.hwId = _hwId(DcapHints.ppid(machine));
+        claims.hwId = _hwId(DcapHints.ppid(hints));
         (claims.reportData0, claims.reportData1) = DcapQuote.reportData(body, form.tee);
     }
 
@@ -155,19 +160,23 @@ contract DcapVerifier is IDcapVerifier {
         });
     }
 
-    function _liveCollateral(uint8 tee, bytes calldata hints)
+    /// @dev What the hints name, and what that says by itself in the claims.
+    function _liveCollateral(Claims memory claims, uint8 tee, bytes calldata hints, bool isDated)
         private
         view
-        returns (QuoteCollateral memory)
+        returns (QuoteCollateral memory live)
     {
         (uint32 tcbNumber, uint32 qeNumber) = DcapHints.numbers(hints);
-        return _collateral.quoteCollateral({
+        live = _collateral.quoteCollateral({
             tee: tee,
             fmspc: DcapHints.fmspc(hints),
             tcbNumber: tcbNumber,
             qeNumber: qeNumber,
-            caId: DcapHints.caId(hints)
+            caId: DcapHints.caId(hints),
+            isDated: isDated
         });
+        claims.evaluationNumber = tcbNumber < qeNumber ? tcbNumber : qeNumber;
+        claims.collateralUntil = live.validUntil;
     }
 
     /// @dev A certificate that its CA issued for a machine, now.
@@ -202,29 +211,35 @@ contract DcapVerifier is IDcapVerifier {
 
     /// @return The end of the machine's certificate.
     function _requireKept(bytes32 pckId, uint16 epoch) private view returns (uint40) {
-        KeptPck memory kept = _pcks[pckId];
-        require(kept.validUntil != 0, DcapVerifier_UnknownPck(pckId));
+        KeptPck storage kept = _pcks[pckId];
+        uint40 validUntil = kept.validUntil;
+        require(validUntil != 0, DcapVerifier_UnknownPck(pckId));
         require(kept.epoch == epoch, DcapVerifier_PckEpoch(kept.epoch, epoch));
-        _requireNotExpired(kept.validUntil);
-        return kept.validUntil;
+        _requireNotExpired(validUntil);
+        return validUntil;
     }
 
     /// @dev The QE report is the machine's. Its data = SHA-256(key | authentication data) | 32 zero
     ///      bytes.
     /// @param tail Everything after the body.
-    function _requireQuotingEnclave(bytes calldata tail, bytes calldata machine) private view {
+    function _requireQuotingEnclave(
+        bytes calldata tail,
+        bytes calldata report,
+        bytes calldata machine
+    ) private view {
         require(
-            _isSigned(tail[QE_REPORT:QE_SIGNATURE], tail[QE_SIGNATURE:AUTH], machine),
+            _isSigned(report, CallData.from(tail, QE_SIGNATURE), machine),
             DcapVerifier_QeReportSignature()
         );
-        bytes32 wanted = sha256(bytes.concat(tail[KEY:QE_REPORT], tail[AUTH:]));
-        bytes32 seen = _word(tail, QE_REPORT + 320);
+        bytes32 wanted =
+            CallData.sha(CallData.part(tail, KEY, QE_REPORT - KEY), CallData.from(tail, AUTH));
+        bytes32 seen = CallData.word(report, REPORT_DATA);
         require(seen == wanted, DcapVerifier_QeReportData(seen, wanted));
-        bytes32 rest = _word(tail, QE_REPORT + 352);
+        bytes32 rest = CallData.word(report, REPORT_DATA + 32);
         require(rest == 0, DcapVerifier_QeReportDataTail(rest));
     }
 
-    /// @param signature r and s, 32 bytes each.
+    /// @param signature Begins with r and s, 32 bytes each.
     /// @param key Begins with x and y, 32 bytes each.
     function _isSigned(bytes calldata message, bytes calldata signature, bytes calldata key)
         private
@@ -233,28 +248,12 @@ contract DcapVerifier is IDcapVerifier {
     {
         return P256.verify({
             backend: _p256,
-            digest: sha256(message),
-            r: _word(signature, 0),
-            s: _word(signature, 32),
-            x: _word(key, 0),
-            y: _word(key, 32)
+            digest: CallData.sha(message, CallData.part(message, 0, 0)),
+            r: CallData.word(signature, 0),
+            s: CallData.word(signature, 32),
+            x: CallData.word(key, 0),
+            y: CallData.word(key, 32)
         });
-    }
-
-    /// @dev When the number became public, and when a higher one did, if the hints show it.
-    /// @param table The table of numbers; empty when it is not shown.
-    function _date(Claims memory claims, uint8 tee, bytes calldata hints, bytes calldata table)
-        private
-        view
-    {
-        (uint32 tcbNumber, uint32 qeNumber) = DcapHints.numbers(hints);
-        claims.evaluationNumber = tcbNumber < qeNumber ? tcbNumber : qeNumber;
-        if (table.length == 0) return;
-        (bytes16 committed, uint40 validUntil) = _collateral.numbersCollateral(tee);
-        (claims.publicSince, claims.supersededAt) =
-            EvaluationNumbers.dates(committed, table, claims.evaluationNumber);
-        if (tcbNumber != qeNumber) claims.publicSince = 0;
-        if (validUntil < claims.collateralUntil) claims.collateralUntil = validUntil;
     }
 
     function _requireNotExpired(uint256 end) private view {
@@ -283,23 +282,17 @@ contract DcapVerifier is IDcapVerifier {
         );
     }
 
-    /// @return numbers The hints' table of evaluation numbers, of which nothing is shown yet.
-    function _appraise(
+    /// @dev When the number became public, and when a higher one did.
+    function _date(
         Claims memory claims,
-        QuoteCollateral memory live,
-        uint8 tee,
-        bytes calldata body,
-        bytes calldata report,
-        bytes calldata hints
-    ) private pure returns (bytes calldata numbers) {
-        Appraisal memory appraisal;
-        bytes calldata rest;
-        (numbers, rest) = DcapHints.take(DcapHints.items(hints));
-        rest = DcapTcb.quotingEnclave(appraisal, report, hints, live.qe, rest);
-        rest = DcapTcb.platform(appraisal, body, tee, DcapHints.machine(hints), live.tcb, rest);
-        DcapHints.finish(rest);
-        claims.tcbStatus = appraisal.status;
-        claims.advisories = appraisal.advisories;
+        bytes16 committed,
+        bytes calldata hints,
+        bytes calldata table
+    ) private pure {
+        (claims.publicSince, claims.supersededAt) =
+            EvaluationNumbers.dates(committed, table, claims.evaluationNumber);
+        (uint32 tcbNumber, uint32 qeNumber) = DcapHints.numbers(hints);
+        if (tcbNumber != qeNumber) claims.publicSince = 0;
     }
 
     function _requireLengths(uint256 certificate, uint256 serials) private pure {
@@ -312,9 +305,5 @@ contract DcapVerifier is IDcapVerifier {
 
     function _hwId(bytes16 ppid) private pure returns (bytes32) {
         return keccak256(abi.encodePacked(Vendor.INTEL, ppid));
-    }
-
-    function _word(bytes calldata data, uint256 offset) private pure returns (bytes32) {
-        return bytes32(data[offset:offset + 32]);
     }
 }

@@ -371,6 +371,29 @@ contract IntelCollateralDocumentsTest is CollateralFixture {
         this.quote(18, 18);
     }
 
+    /// @dev On demand the numbers are part of it, and end it.
+    function test_quoteCollateral_HasTheNumbersWhenAskedForThem() external {
+        bring(kinds[0]);
+        bring(kinds[1]);
+        collateral.updatePckCrl(bytesAt(".pckCrls.outliving.der"), caId);
+        collateral.updateRootCrl(bytesAt(".rootCrls.outliving.der"));
+        bytes6 fmspc = bytes6(_bytes(kinds[0], ".fmspc"));
+        assertEq(bytes32(_quote(18, 18).numbers), bytes32(0), "not asked for");
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                IIntelCollateral.IntelCollateral_Missing.selector, bytes32(uint256(0x0301) << 240)
+            )
+        );
+        collateral.quoteCollateral(1, fmspc, 18, 18, caId, true);
+        bring(kinds[2]);
+        QuoteCollateral memory found = collateral.quoteCollateral(1, fmspc, 18, 18, caId, true);
+        bytes16 table = halfAt(string.concat(kinds[2], ".digest"));
+        assertEq(bytes32(found.numbers), bytes32(table), "table");
+        uint256 end = _number(kinds[2], ".validUntil");
+        uint256 without = _quote(18, 18).validUntil;
+        assertEq(found.validUntil, end < without ? end : without, "earliest end");
+    }
+
     /// @dev What a revoked certificate signed is unusable, until another one that is not revoked vouches for
     ///      the same text.
     function test_revocation_TakesAllThatTheSignerSigned() external {
@@ -424,7 +447,7 @@ contract IntelCollateralDocumentsTest is CollateralFixture {
         returns (QuoteCollateral memory)
     {
         bytes6 fmspc = bytes6(_bytes(kinds[0], ".fmspc"));
-        return collateral.quoteCollateral(1, fmspc, tcbNumber, qeNumber, caId);
+        return collateral.quoteCollateral(1, fmspc, tcbNumber, qeNumber, caId, false);
     }
 
     function _asBrought(uint256 kind) private returns (bytes memory kept) {

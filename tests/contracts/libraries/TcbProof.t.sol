@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 import {EvaluationNumbers} from "contracts/libraries/EvaluationNumbers.sol";
-import {TcbGrade, TcbProof} from "contracts/libraries/TcbProof.sol";
+import {TcbProof} from "contracts/libraries/TcbProof.sol";
 import {TcbInfo} from "contracts/libraries/TcbInfo.sol";
 import {QeIdentity} from "contracts/libraries/QeIdentity.sol";
 import {X509Crl} from "contracts/libraries/X509Crl.sol";
@@ -13,7 +13,7 @@ contract TcbProofCaller {
     function platform(bytes calldata proof, bytes32 components, uint16 pceSvn)
         external
         pure
-        returns (TcbGrade memory, bytes32)
+        returns (uint8, bytes32, bytes32)
     {
         return TcbProof.platform(proof, components, pceSvn);
     }
@@ -21,7 +21,7 @@ contract TcbProofCaller {
     function svn(bytes calldata proof, uint16 isvSvn)
         external
         pure
-        returns (TcbGrade memory, bytes32)
+        returns (uint8, bytes32, bytes32)
     {
         return TcbProof.svn(proof, isvSvn);
     }
@@ -29,7 +29,7 @@ contract TcbProofCaller {
     function module(bytes calldata proof, uint8 id, uint16 isvSvn)
         external
         pure
-        returns (bytes memory, TcbGrade memory, bytes32)
+        returns (bytes memory, uint8, bytes32, bytes32)
     {
         return TcbProof.module(proof, id, isvSvn);
     }
@@ -114,18 +114,17 @@ contract TcbProofTest is Test {
     }
 
     function test_platform_GivesTheFirstLevelThatIsMet() external view {
-        (TcbGrade memory grade, bytes32 root) = tcb.platform(_proof(levels, 0), HIGH, 13);
-        assertEq(grade.status, 1, "status");
+        (uint8 status, bytes32 advisories, bytes32 root) = tcb.platform(_proof(levels, 0), HIGH, 13);
+        assertEq(status, 1, "status");
+        assertEq(advisories, bytes32(0), "no advisories");
         assertEq(root, _root(levels, 0), "root");
-        (grade, root) = tcb.platform(_proof(levels, 1), LOW, 14);
-        assertEq(grade.status, 5, "status");
-        assertEq(grade.svn, 13, "PCESVN");
-        assertEq(grade.date, 1_700_000_000, "date");
-        assertEq(grade.advisories, keccak256("advisories"), "advisories");
+        (status, advisories, root) = tcb.platform(_proof(levels, 1), LOW, 14);
+        assertEq(status, 5, "status");
+        assertEq(advisories, keccak256("advisories"), "advisories");
         assertEq(root, _root(levels, 0), "root");
         // The components of the first, an older PCE.
-        (grade, root) = tcb.platform(_proof(levels, 2), HIGH, 12);
-        assertEq(grade.status, 7, "revoked is a status, not an error");
+        (status, advisories, root) = tcb.platform(_proof(levels, 2), HIGH, 12);
+        assertEq(status, 7, "revoked is a status, not an error");
         assertEq(root, _root(levels, 0), "root");
     }
 
@@ -167,7 +166,7 @@ contract TcbProofTest is Test {
         bytes memory proof = _proof(levels, 1);
         uint256 bit = bound(any, 0, 8 * proof.length - 1);
         proof[bit / 8] ^= bytes1(uint8(1 << (bit % 8)));
-        try tcb.platform(proof, LOW, 13) returns (TcbGrade memory, bytes32 root) {
+        try tcb.platform(proof, LOW, 13) returns (uint8, bytes32, bytes32 root) {
             assertTrue(root != _root(levels, 0), "root");
         } catch {}
     }
@@ -176,8 +175,8 @@ contract TcbProofTest is Test {
         uint16[4] memory versions = [uint16(9), 8, 7, 5];
         uint256[4] memory indexes = [uint256(0), 0, 1, 2];
         for (uint256 i; i < 4; ++i) {
-            (TcbGrade memory grade, bytes32 root) = tcb.svn(_proof(svns, indexes[i]), versions[i]);
-            assertEq(grade.svn, [uint256(8), 8, 6, 2][i], "level");
+            (uint8 status,, bytes32 root) = tcb.svn(_proof(svns, indexes[i]), versions[i]);
+            assertEq(status, [uint256(1), 1, 5, 7][i], "level");
             assertEq(root, _root(svns, 0), "root");
         }
     }
@@ -194,21 +193,21 @@ contract TcbProofTest is Test {
     function test_module_GivesHeadAndLevel() external view {
         (bytes[3] memory heads, bytes32[3] memory links) = _modules();
         bytes memory first = bytes.concat(hex"00", heads[0], links[1], _proof(svns, 1));
-        (bytes memory head, TcbGrade memory grade, bytes32 root) = tcb.module(first, 3, 6);
+        (bytes memory head, uint8 status,, bytes32 root) = tcb.module(first, 3, 6);
         assertEq(head, heads[0], "head");
-        assertEq(grade.status, 5, "status");
+        assertEq(status, 5, "status");
         assertEq(root, links[0], "root");
         bytes memory second =
             bytes.concat(hex"01", heads[0], _root(svns, 0), heads[1], links[2], _proof(svns, 0));
-        (head, grade, root) = tcb.module(second, 1, 8);
+        (head, status,, root) = tcb.module(second, 1, 8);
         assertEq(head, heads[1], "head");
         assertEq(root, links[0], "root");
         bytes memory last = bytes.concat(
             hex"02", heads[0], _root(svns, 0), heads[1], _root(svns, 0), heads[2], bytes32(0)
         );
-        (head, grade, root) = tcb.module(last, 0, 8);
+        (head, status,, root) = tcb.module(last, 0, 8);
         assertEq(head, heads[2], "tdxModule");
-        assertEq(grade.status, 0, "no levels");
+        assertEq(status, 0, "no levels");
         assertEq(root, links[0], "root");
     }
 
