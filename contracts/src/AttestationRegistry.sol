@@ -26,6 +26,19 @@ import {SignerRecord, SignerRecords} from "./types/SignerRecord.sol";
 contract AttestationRegistry is VerifierList {
     using ImageBitsLib for ImageBits;
 
+    /// @dev What `SignerRegistered` says besides the claims, in one place: without the optimizer the
+    ///      compiler's stack has no room for so many things apart.
+    struct Registered {
+        address signer;
+        address operator;
+        uint16 verifierId;
+        uint64 refBlock;
+        uint64 expiresAt;
+        uint8 cause;
+        bytes hpkePublicKey;
+        bytes evidence;
+    }
+
     uint256 private constant HPKE_KEY_BYTES = 32;
     uint256 private constant SIGNATURE_BYTES = 64;
 
@@ -64,24 +77,29 @@ contract AttestationRegistry is VerifierList {
 
     /// @inheritdoc IAttestationRegistry
     function register(RegistrationRequest calldata r) external {
+        // Read once: each reading checks again that it is an address.
+        address signer = r.signer;
+        address operator = r.operator;
         // 1. Shape: nothing empty, nothing unbounded.
-        _requireSound(r);
+        require(signer != address(0), AttestationRegistry_ZeroSigner());
+        require(operator != address(0), AttestationRegistry_ZeroOperator());
+        bytes32 hpkeKeyHash = _hpkeKeyHash(r.hpkePublicKey);
         // 2. Time: the block that the evidence commits to is past, recent, and its hash is known.
-        bytes32 refBlockHash = _refBlockHash(r.refBlock);
-        bytes32 hpkeKeyHash = keccak256(r.hpkePublicKey);
+        uint64 refBlock = r.refBlock;
+        bytes32 refBlockHash = _refBlockHash(refBlock);
         // 3. Consent: the signer's key itself names operator, encryption key and block.
-        _requireSigned(r, hpkeKeyHash, refBlockHash);
+        _requireSigned(r.signature, signer, operator, refBlock, hpkeKeyHash, refBlockHash);
         // 4. Genuineness: the verifier checks the evidence up to the vendor's root.
         Claims memory claims = _claims(r.verifierId, r.evidence, r.hints, r.endorsements);
         // 5. Binding: the enclave committed to this signer, block, chain, registry, operator and
         // key.
-        _requireBound(claims, r.signer, r.refBlock, r.operator, hpkeKeyHash, refBlockHash);
+        _requireBound(claims, signer, operator, refBlock, hpkeKeyHash, refBlockHash);
         // 6. Appraisal, and what was registered before.
-        SignerRecord record = _appraised(r, claims);
-        _requireRenewable(_records[r.signer], record, r.signer, claims.imageId);
+        SignerRecord record = _appraised(operator, refBlock, claims);
+        _requireRenewable(_records[signer], record, signer, claims.imageId);
         // 7. Effect.
-        _records[r.signer] = record;
-        _emitRegistered(r, claims, record);
+        _records[signer] = record;
+        _emitRegistered(claims, _registered(r, signer, record));
     }
 
     /// @inheritdoc IAttestationRegistry
@@ -94,7 +112,7 @@ contract AttestationRegistry is VerifierList {
         require(!record.isRevoked(), AttestationRegistry_Revoked(r.signer));
         // 3. Which: the evidence that the record stands on.
         _requireBound(
-            claims, r.signer, record.refBlock(), record.operator(), r.hpkeKeyHash, r.refBlockHash
+            claims, r.signer, record.operator(), record.refBlock(), r.hpkeKeyHash, r.refBlockHash
         );
         _requireSameTier(claims.tier, record.tier());
         Appraisal memory appraisal = _imagePolicy.appraise(claims);
@@ -233,27 +251,23 @@ contract AttestationRegistry is VerifierList {
         _signerSet.clearFor(signer);
     }
 
-    function _emitRegistered(
-        RegistrationRequest calldata r,
-        Claims memory claims,
-        SignerRecord record
-    ) private {
+    function _emitRegistered(Claims memory claims, Registered memory it) private {
         emit SignerRegistered({
-            signer: r.signer,
-            operator: r.operator,
+            signer: it.signer,
+            operator: it.operator,
             imageId: claims.imageId,
             tee: claims.tee,
             tier: claims.tier,
             tcbStatus: claims.tcbStatus,
             evaluationNumber: claims.evaluationNumber,
-            verifierId: r.verifierId,
-            refBlock: r.refBlock,
-            expiresAt: record.expiresAt(),
-            cause: record.cause(),
+            verifierId: it.verifierId,
+            refBlock: it.refBlock,
+            expiresAt: it.expiresAt,
+            cause: it.cause,
             hwId: claims.hwId,
-            evidenceHash: keccak256(r.evidence),
-            hpkePublicKey: r.hpkePublicKey,
-            evidence: r.evidence
+            evidenceHash: keccak256(it.evidence),
+            hpkePublicKey: it.hpkePublicKey,
+            evidence: it.evidence
         });
     }
 
@@ -268,30 +282,37 @@ contract AttestationRegistry is VerifierList {
     }
 
     function _requireSigned(
-        RegistrationRequest calldata r,
+        bytes calldata signature,
+        address signer,
+        address operator,
+        uint64 refBlock,
         bytes32 hpkeKeyHash,
         bytes32 refBlockHash
     ) private view {
-        uint256 vs = uint256(bytes32(r.signature[32:64]));
+        uint256 length = signature.length;
+        require(
+            length == SIGNATURE_BYTES, AttestationRegistry_SignatureLength(length, SIGNATURE_BYTES)
+        );
+        uint256 vs = uint256(bytes32(signature[32:64]));
         uint256 s = Ecdsa.sOf(vs);
         require(s <= Ecdsa.MAX_S, AttestationRegistry_HighS(s, Ecdsa.MAX_S));
         bytes32 digest = RegistrationCodec.digest({
             domain: RegistrationCodec.domainSeparator(address(this)),
-            operator: r.operator,
+            operator: operator,
             hpkeKeyHash: hpkeKeyHash,
-            refBlock: r.refBlock,
+            refBlock: refBlock,
             refBlockHash: refBlockHash
         });
-        address by = Ecdsa.recover(digest, bytes32(r.signature[:32]), vs);
+        address by = Ecdsa.recover(digest, bytes32(signature[:32]), vs);
         // The signer is not zero, so that an impossible signature fails here too.
-        require(by == r.signer, AttestationRegistry_SignatureBy(by, r.signer));
+        require(by == signer, AttestationRegistry_SignatureBy(by, signer));
     }
 
     function _requireBound(
         Claims memory claims,
         address signer,
-        uint64 refBlock,
         address operator,
+        uint64 refBlock,
         bytes32 hpkeKeyHash,
         bytes32 refBlockHash
     ) private view {
@@ -315,18 +336,18 @@ contract AttestationRegistry is VerifierList {
 
     /// @dev The record as it would be: the policy accepts the claims, and something is left of its
     ///      life. A refusal of the policy is passed on as it is.
-    function _appraised(RegistrationRequest calldata r, Claims memory claims)
+    function _appraised(address operator, uint64 refBlock, Claims memory claims)
         private
         view
         returns (SignerRecord record)
     {
         Appraisal memory appraisal = _imagePolicy.appraise(claims);
         if (appraisal.refusal.length != 0) Revert.bubble(appraisal.refusal);
-        _requireUint32(r.refBlock);
+        _requireUint32(refBlock);
         _requireUint32(block.timestamp);
         record = SignerRecords.make({
-            operator_: r.operator,
-            refBlock_: r.refBlock,
+            operator_: operator,
+            refBlock_: refBlock,
             now_: block.timestamp,
             image_: appraisal.index,
             tier_: claims.tier
@@ -376,15 +397,10 @@ contract AttestationRegistry is VerifierList {
         return _withdrawn.has(record.image()) ? LifeCause.WITHDRAWN : record.cause();
     }
 
-    function _requireSound(RegistrationRequest calldata r) private pure {
-        require(r.signer != address(0), AttestationRegistry_ZeroSigner());
-        require(r.operator != address(0), AttestationRegistry_ZeroOperator());
-        uint256 length = r.hpkePublicKey.length;
+    function _hpkeKeyHash(bytes calldata key) private pure returns (bytes32) {
+        uint256 length = key.length;
         require(length == HPKE_KEY_BYTES, AttestationRegistry_HpkeKeyLength(length, HPKE_KEY_BYTES));
-        length = r.signature.length;
-        require(
-            length == SIGNATURE_BYTES, AttestationRegistry_SignatureLength(length, SIGNATURE_BYTES)
-        );
+        return keccak256(key);
     }
 
     function _requireSameTier(uint8 seen, uint8 wanted) private pure {
@@ -407,5 +423,22 @@ contract AttestationRegistry is VerifierList {
         uint8 cause = LifeCause.AGE;
         if (appraisal.until < end) (end, cause) = (appraisal.until, appraisal.cause);
         return record.endingAt(end, cause);
+    }
+
+    function _registered(RegistrationRequest calldata r, address signer, SignerRecord record)
+        private
+        pure
+        returns (Registered memory)
+    {
+        return Registered({
+            signer: signer,
+            operator: record.operator(),
+            verifierId: r.verifierId,
+            refBlock: record.refBlock(),
+            expiresAt: record.expiresAt(),
+            cause: record.cause(),
+            hpkePublicKey: r.hpkePublicKey,
+            evidence: r.evidence
+        });
     }
 }

@@ -10,6 +10,8 @@ library RegistrationCodec {
     bytes32 private constant DOMAIN_TYPE_HASH = keccak256(
         "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
     );
+    bytes32 private constant NAME_HASH = keccak256("ConfidentialOracle");
+    bytes32 private constant VERSION_HASH = keccak256("1");
     bytes32 private constant REGISTRATION_TYPE_HASH = keccak256(
         "Registration(address operator,bytes32 hpkeKeyHash,uint64 refBlock,bytes32 refBlockHash)"
     );
@@ -21,10 +23,22 @@ library RegistrationCodec {
         bytes32 refBlockHash,
         address operator,
         bytes32 hpkeKeyHash
-    ) internal view returns (bytes32) {
-        bytes32 extension = keccak256(abi.encode(operator, hpkeKeyHash));
-        return
-            keccak256(abi.encode(DOMAIN, block.chainid, registry, signer, refBlockHash, extension));
+    ) internal view returns (bytes32 hash) {
+        bytes32 domain = DOMAIN;
+        assembly ("memory-safe") {
+            // abi.encode of each, behind what is allocated: hashed at once, it need not stay.
+            let start := mload(0x40)
+            mstore(start, shr(96, shl(96, operator)))
+            mstore(add(start, 0x20), hpkeKeyHash)
+            let extension := keccak256(start, 0x40)
+            mstore(start, domain)
+            mstore(add(start, 0x20), chainid())
+            mstore(add(start, 0x40), shr(96, shl(96, registry)))
+            mstore(add(start, 0x60), shr(96, shl(96, signer)))
+            mstore(add(start, 0x80), refBlockHash)
+            mstore(add(start, 0xa0), extension)
+            hash := keccak256(start, 0xc0)
+        }
     }
 
     /// @notice The four fields of the report data.
@@ -42,16 +56,19 @@ library RegistrationCodec {
     }
 
     /// @notice EIP-712 domain separator of a registry on this chain.
-    function domainSeparator(address registry) internal view returns (bytes32) {
-        return keccak256(
-            abi.encode(
-                DOMAIN_TYPE_HASH,
-                keccak256("ConfidentialOracle"),
-                keccak256("1"),
-                block.chainid,
-                registry
-            )
-        );
+    function domainSeparator(address registry) internal view returns (bytes32 hash) {
+        bytes32 typeHash = DOMAIN_TYPE_HASH;
+        bytes32 name = NAME_HASH;
+        bytes32 version = VERSION_HASH;
+        assembly ("memory-safe") {
+            let start := mload(0x40)
+            mstore(start, typeHash)
+            mstore(add(start, 0x20), name)
+            mstore(add(start, 0x40), version)
+            mstore(add(start, 0x60), chainid())
+            mstore(add(start, 0x80), shr(96, shl(96, registry)))
+            hash := keccak256(start, 0xa0)
+        }
     }
 
     /// @notice EIP-712 digest that the signer signs.
@@ -61,10 +78,20 @@ library RegistrationCodec {
         bytes32 hpkeKeyHash,
         uint64 refBlock,
         bytes32 refBlockHash
-    ) internal pure returns (bytes32) {
-        bytes32 hash = keccak256(
-            abi.encode(REGISTRATION_TYPE_HASH, operator, hpkeKeyHash, refBlock, refBlockHash)
-        );
-        return keccak256(abi.encodePacked(hex"1901", domain, hash));
+    ) internal pure returns (bytes32 hash) {
+        bytes32 typeHash = REGISTRATION_TYPE_HASH;
+        assembly ("memory-safe") {
+            let start := mload(0x40)
+            mstore(start, typeHash)
+            mstore(add(start, 0x20), shr(96, shl(96, operator)))
+            mstore(add(start, 0x40), hpkeKeyHash)
+            mstore(add(start, 0x60), and(refBlock, 0xFFFFFFFFFFFFFFFF))
+            mstore(add(start, 0x80), refBlockHash)
+            let structHash := keccak256(start, 0xa0)
+            mstore(start, shl(240, 0x1901))
+            mstore(add(start, 0x02), domain)
+            mstore(add(start, 0x22), structHash)
+            hash := keccak256(start, 0x42)
+        }
     }
 }
