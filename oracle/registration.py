@@ -112,8 +112,21 @@ class Registrar:
         *,
         chain_id: int,
         registry: str,
+        operator: str | None = None,
     ) -> None:
+        """Set up; nothing is asked yet.
+
+        Args:
+            chain: Where signers are registered.
+            submitter: Pays.
+            journal: Keeps evidence.
+            endorser: Knows what the verifier takes beside a quote.
+            chain_id: EIP-155.
+            registry: `AttestationRegistry`.
+            operator: Who answers for the signers; the submitter unless given.
+        """
         self._chain = chain
+        self._operator = submitter.address if operator is None else operator
         self._submitter = submitter
         self._journal = journal
         self._endorser = endorser
@@ -159,7 +172,7 @@ class Registrar:
             await self._rebuild()
         return Standing(status, position)
 
-    async def register(self, identity: Identity, attester: Attester) -> SignerStatus:
+    async def register(self, identity: Identity, attester: Attester) -> Receipt:
         """Register or renew the signer now, whether or not that is due; nothing else.
 
         Raises:
@@ -168,12 +181,11 @@ class Registrar:
         status = await self._chain.signer(identity.signer)
         if status.is_revoked:
             raise SignerRevoked(f"signer {identity.address} was revoked; it needs a new key")
-        await self._renew(identity, attester, status)
-        return await self._chain.signer(identity.signer)
+        return await self._renew(identity, attester, status)
 
-    async def _renew(self, identity: Identity, attester: Attester, status: SignerStatus) -> None:
+    async def _renew(self, identity: Identity, attester: Attester, status: SignerStatus) -> Receipt:
         try:
-            await self._register(identity, attester)
+            return await self._register(identity, attester)
         except (CallReverted, AppraisalFailed) as error:
             if not status.is_suspended:
                 raise
@@ -210,7 +222,7 @@ class Registrar:
                 raise
             log.info("done_by_another", purpose=call.purpose, seen=str(error))
 
-    async def _register(self, identity: Identity, attester: Attester) -> None:
+    async def _register(self, identity: Identity, attester: Attester) -> Receipt:
         context = await self._context()
         request = wire.Attest(
             context.chain_id,
@@ -233,7 +245,7 @@ class Registrar:
         receipt = await self._send_registration(
             Registration(
                 signer=identity.signer,
-                operator=self._submitter.address,
+                operator=self._operator,
                 hpke_public_key=identity.hpke_public_key,
                 ref_block=context.ref_block,
                 evidence=quote.evidence,
@@ -250,23 +262,16 @@ class Registrar:
             tx="0x" + receipt.hash.hex(),
             gas=receipt.gas_used,
         )
+        return receipt
 
     async def _send_registration(
         self, registration: Registration, choices: Sequence[DcapHints]
     ) -> Receipt:
         """Send it with the first hints under which the policy accepts the platform."""
-        *others, last = choices
-        for hints in others:
-            call = self._chain.register(replace(registration, hints=hints.packed))
-            try:
-                return await self._submitter.send(call)
-            except CallReverted as error:
-                if not error.name.startswith(POLICY):
-                    raise
-                log.info("hints_refused", status=hints.status.name, error=str(error))
-        return await self._submitter.send(
-            self._chain.register(replace(registration, hints=last.packed))
-        )
+        calls = [
+            self._chain.register(replace(registration, hints=hints.packed)) for hints in choices
+        ]
+        return await send_first(self._submitter, calls)
 
     async def _context(self) -> RegistrationContext:
         """What the evidence is bound to.
@@ -280,19 +285,19 @@ class Registrar:
         return RegistrationContext(
             chain_id=self._chain_id,
             registry=bytes.fromhex(self._registry[2:]),
-            operator=bytes.fromhex(self._submitter.address[2:]),
+            operator=bytes.fromhex(self._operator[2:]),
             ref_block=head.number - 1,
             block_hash=head.parent_hash,
         )
 
     async def _seat(self) -> Seat:
         try:
-            return await self._chain.seat(self._submitter.address)
+            return await self._chain.seat(self._operator)
         except CallReverted as error:
             if error.name != NO_SEAT:
                 raise
             raise CallReverted(
-                f"operator {self._submitter.address} has no seat: governance must add one"
+                f"operator {self._operator} has no seat: governance must add one"
                 " (SignerSet.addSeat)",
                 name=error.name,
             ) from error
@@ -328,6 +333,24 @@ def _check_binding(quote: DcapQuote, context: RegistrationContext, identity: Ide
         raise AppraisalFailed(
             f"evidence has report data {quote.report_data.hex()}, wanted {wanted.hex()}"
         )
+
+
+async def send_first(submitter: Submitter, calls: Sequence[Call]) -> Receipt:
+    """Send the first of several calls that the image policy does not refuse.
+
+    Raises:
+        CallReverted: It refuses all, or another check does one; the last refusal.
+        ChainError: No endpoint, no funds, fee above the cap.
+    """
+    *others, last = calls
+    for call in others:
+        try:
+            return await submitter.send(call)
+        except CallReverted as error:
+            if not error.name.startswith(POLICY):
+                raise
+            log.info("hints_refused", purpose=call.purpose, error=str(error))
+    return await submitter.send(last)
 
 
 def renewal_margin_s(*, registered_at: int, expires_at: int, wanted_s: float) -> float:

@@ -197,7 +197,7 @@ class EvmChain:
                 raise ChainError(
                     f"{contract[0]}.{getter}() is {seen}, the configuration says {other[0]}"
                 )
-        await self._verifier_address()
+        await self.verifier()
 
     async def image(self, image_id: bytes) -> Image:
         """What the image policy says of an image."""
@@ -213,17 +213,18 @@ class EvmChain:
 
     async def machine(self, pck_id: bytes) -> KeptMachine:
         """What the verifier keeps of a machine."""
-        verifier = (await self._verifier_address(), self._dcap)
+        verifier = (await self.verifier(), self._dcap)
         kept = await self._read(verifier, "pck", pck_id)
         return KeptMachine(valid_until=kept["validUntil"], epoch=kept["epoch"])
 
     async def collateral(self) -> EvmCollateral:
         """The vendor's collateral by which the verifier appraises."""
-        verifier = (await self._verifier_address(), self._dcap)
+        verifier = (await self.verifier(), self._dcap)
         address = checksum_address(await self._read(verifier, "collateral"))
         return EvmCollateral(self._rpc, address)
 
-    async def _verifier_address(self) -> str:
+    async def verifier(self) -> str:
+        """Address of the configured verifier."""
         if not self._verifier:
             address = await self._read(self._registry, "verifierAt", self._verifier_id)
             if address == _ZERO:
@@ -233,7 +234,7 @@ class EvmChain:
 
     async def add_endorsements(self, endorsements: bytes) -> Call:
         """Bring what does not fit into a registration."""
-        verifier = (await self._verifier_address(), self._dcap)
+        verifier = (await self.verifier(), self._dcap)
         return _call("add_endorsements", verifier, "addEndorsements", endorsements)
 
     def register(self, registration: Registration) -> Call:

@@ -1,19 +1,18 @@
 """Who was ever registered: the registry's events, folded into one history for each signer."""
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any
 
 from enclave.domain.errors import ChainError
 from oracle.chain.abi_codec import decode_revert, load_abi
 from oracle.chain.base import LifeCause, SignerStatus
 from oracle.chain.parsing import parse_log
-from oracle.chain.rpc import RpcRefused, hex_bytes, quantity
+from oracle.chain.reading import Requests, read_logs
+from oracle.chain.rpc import hex_bytes, quantity
 from oracle.config import checksum_address
 
-#: Blocks whose events are asked for at once; halved where an endpoint refuses so many.
-MAX_BLOCKS = 10_000
 _EVENTS = (
     "SignerRegistered",
     "SignerExtended",
@@ -21,14 +20,6 @@ _EVENTS = (
     "SignerRevoked",
     "SignerEquivocated",
 )
-
-
-class Requests(Protocol):
-    """The endpoints, as far as events need them."""
-
-    async def request(self, method: str, params: Sequence[Any]) -> Any:
-        """One JSON-RPC call."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +183,7 @@ async def read_histories(
     """
     found: dict[str, SignerHistory] = {}
     wanted = _filter(registry, signer)
-    async for last, logs in _logs(rpc, wanted, from_block, to_block):
+    async for last, logs in read_logs(rpc, wanted, from_block, to_block):
         for raw in logs:
             _fold(found, registry, raw)
         progress(last, len(found))
@@ -206,29 +197,6 @@ def _filter(registry: str, signer: str | None) -> Mapping[str, Any]:
     if signer is not None:
         topics.append("0x" + signer[2:].lower().rjust(64, "0"))
     return {"address": registry, "topics": topics}
-
-
-async def _logs(
-    rpc: Requests, wanted: Mapping[str, Any], from_block: int, to_block: int
-) -> AsyncIterator[tuple[int, list[Any]]]:
-    """The logs, a bounded number of blocks at a time, with the last block of each."""
-    size = MAX_BLOCKS
-    first = from_block
-    while first <= to_block:
-        last = min(to_block, first + size - 1)
-        span = {"fromBlock": hex(first), "toBlock": hex(last)}
-        try:
-            logs = await rpc.request("eth_getLogs", [{**wanted, **span}])
-        except RpcRefused:
-            # Too many blocks or events for this endpoint; they say so in many ways.
-            if first == last:
-                raise
-            size = (last - first + 1) // 2
-            continue
-        if not isinstance(logs, list):
-            raise ChainError("the endpoint's logs are none")
-        yield last, logs
-        first = last + 1
 
 
 def _fold(found: dict[str, SignerHistory], registry: str, raw: Any) -> None:

@@ -2,9 +2,7 @@
 
 import asyncio
 import json
-import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,14 +11,14 @@ import typer
 
 from enclave.domain.errors import ConfigError
 from enclave.domain.evidence import TeeKind
+from oracle.cli.account import PasswordOption, Payer, PayerOption, open_account
+from oracle.cli.arguments import DEFAULT_CONFIG, load_settings
 from oracle.cli.outcome import ConfigPath, ExitStatus, Output, OutputOption, ends_with_status
-from oracle.config import Config, checksum_address, load_config, parse_source
-from oracle.telemetry.logging import configure_logging
+from oracle.config import Config, checksum_address, parse_source
 
 if TYPE_CHECKING:
     from oracle.attestation.endorsements.documents import Document
     from oracle.attestation.endorsements.pcs import Platform
-    from oracle.chain.base import Submitter
     from oracle.chain.collateral import EvmCollateral
     from oracle.chain.rpc import Rpc
     from oracle.collateral.plan import ChainState
@@ -31,8 +29,6 @@ app = typer.Typer(
     " keeps it.\n\n`oracle run` keeps it fresh by itself. The platform is that of this host's last"
     " registration, unless --quote or --platform names another one.",
 )
-
-_DEFAULT = Path("oracle.toml")
 
 FromOption = Annotated[
     str | None,
@@ -72,7 +68,7 @@ class Wish:
 
 @app.command("status")
 def status(
-    config: ConfigPath = _DEFAULT,
+    config: ConfigPath = DEFAULT_CONFIG,
     source: FromOption = None,
     platform: PlatformOption = None,
     quote: QuoteOption = None,
@@ -86,7 +82,7 @@ def status(
     """
     wish = Wish(source, platform, quote, tuple(number or ()), contract)
     with ends_with_status():
-        view = asyncio.run(_status(_settings(config), wish))
+        view = asyncio.run(_status(load_settings(config), wish))
     if output is Output.JSON:
         typer.echo(json.dumps(view, indent=2))
     else:
@@ -100,36 +96,33 @@ def status(
 
 @app.command("update")
 def update(
-    config: ConfigPath = _DEFAULT,
+    config: ConfigPath = DEFAULT_CONFIG,
     source: FromOption = None,
     platform: PlatformOption = None,
     quote: QuoteOption = None,
     number: NumberOption = None,
     contract: ContractOption = None,
+    payer: PayerOption = None,
+    password: PasswordOption = None,
     output: OutputOption = Output.TEXT,
 ) -> None:
     """Bring each document that the chain lacks, or of which the source has a newer one.
 
     One transaction each, with the key of the configuration; none if nothing is newer. The account
-    and the journal belong to one process: stop `oracle run` first, which does the same by itself.
-    Exit status 3 if a document cannot be used even so.
+    and the journal belong to one process: stop `oracle run` first, which does the same by itself,
+    or let another account pay. Exit status 3 if a document cannot be used even so.
     """
     wish = Wish(source, platform, quote, tuple(number or ()), contract)
     is_text = output is Output.TEXT
+    say = typer.echo if is_text else _unsaid
     with ends_with_status():
-        view = asyncio.run(_update(_settings(config), wish, typer.echo if is_text else _unsaid))
+        settings = load_settings(config)
+        view = asyncio.run(_update(settings, wish, Payer(payer, password), say))
     from oracle.cli.collateral_view import closing
 
     typer.echo(closing(view) if is_text else json.dumps(view, indent=2))
     if not view["usable"]:
         raise typer.Exit(ExitStatus.NOT_READY)
-
-
-def _settings(path: Path) -> Config:
-    """The configuration; from here on only errors are logged, and on standard error."""
-    settings = load_config(path)
-    configure_logging(sys.stderr, level="error", style="text")
-    return settings
 
 
 async def _status(settings: Config, wish: Wish) -> dict[str, Any]:
@@ -143,35 +136,21 @@ async def _status(settings: Config, wish: Wish) -> dict[str, Any]:
         return view(machine, chain.address, documents, await _look(settings, rpc, chain, documents))
 
 
-async def _update(settings: Config, wish: Wish, say: Callable[[str], None]) -> dict[str, Any]:
+async def _update(
+    settings: Config, wish: Wish, payer: Payer, say: Callable[[str], None]
+) -> dict[str, Any]:
     from oracle.cli.collateral_view import Deliveries, view
     from oracle.collateral.plan import plan
     from oracle.collateral.update import bring
 
     documents, machine = await _documents(settings, wish)
-    async with _open_account(settings) as (rpc, submitter):
-        chain = await _contract(settings, rpc, wish)
-        due = plan(documents, await _look(settings, rpc, chain, documents))
+    async with open_account(settings, payer) as account:
+        chain = await _contract(settings, account.rpc, wish)
+        due = plan(documents, await _look(settings, account.rpc, chain, documents))
         deliveries = Deliveries(say)
-        await bring(chain, submitter, due, note=deliveries.note)
-        state = await _look(settings, rpc, chain, documents)
+        await bring(chain, account.submitter, due, note=deliveries.note)
+        state = await _look(settings, account.rpc, chain, documents)
         return view(machine, chain.address, documents, state) | deliveries.view()
-
-
-@asynccontextmanager
-async def _open_account(settings: Config) -> "AsyncIterator[tuple[Rpc, Submitter]]":
-    """The endpoints, and who sends with the key of the configuration."""
-    from oracle.chain.abi_codec import load_abi
-    from oracle.chain.transactions import EvmSubmitter
-    from oracle.daemon.parts import fee_policy, load_key, open_config_rpc
-    from oracle.store import open_journal
-
-    key = await load_key(settings)
-    if key is None:
-        raise ConfigError("keys.keystore is not set, wanted a key that pays for transactions")
-    async with open_journal(settings.store.path) as journal, open_config_rpc(settings) as rpc:
-        errors = load_abi("IntelCollateral")
-        yield rpc, EvmSubmitter(rpc, journal, key, fee_policy(settings), errors)
 
 
 async def _documents(settings: Config, wish: Wish) -> "tuple[tuple[Document, ...], Platform]":

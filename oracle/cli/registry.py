@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,9 +9,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from enclave.domain.errors import ChainError, ConfigError
+from oracle.cli.account import Payer, load_own_key, open_account
+from oracle.cli.arguments import (
+    DEFAULT_CONFIG,
+    FromBlock,
+    SignerArgument,
+    load_settings,
+    parse_signer,
+)
 from oracle.cli.outcome import ConfigPath, ExitStatus, Output, OutputOption, ends_with_status
-from oracle.config import Config, checksum_address, load_config
-from oracle.telemetry.logging import configure_logging
+from oracle.cli.renewal import known_signer, recheck, register, renew
+from oracle.config import Config
 
 if TYPE_CHECKING:
     from oracle.chain.base import SignerStatus
@@ -21,11 +28,11 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="The on-chain registry: list signers, show one with its evidence, revoke one's own.\n\n"
-    "`oracle run` registers and renews its signer by itself: that needs the running enclave.",
+    help="The on-chain registry: list signers, show one with its evidence, revoke one's own,"
+    " re-check anyone's.\n\n`oracle run` registers and renews its signer by itself; register and"
+    " renew do it by hand, with the enclave of the running node.",
 )
 
-_DEFAULT = Path("oracle.toml")
 _STOPPED = """\
 every hub of the signer set was stopped and takes no reports until it is rebuilt: any operator's
 running node does that, or anyone by FeedHub.rebuild()"""
@@ -39,16 +46,13 @@ class ListOutput(StrEnum):
     JSON = "json"
 
 
-SignerArgument = Annotated[str, typer.Argument(metavar="SIGNER", help="0x and 40 digits.")]
-FromBlock = Annotated[
-    int,
-    typer.Option("--from-block", min=0, help="First block to read; that of the deployment is best"),
-]
+for _name, _command in (("register", register), ("renew", renew), ("recheck", recheck)):
+    app.command(_name)(_command)
 
 
 @app.command("list")
 def list_signers(
-    config: ConfigPath = _DEFAULT,
+    config: ConfigPath = DEFAULT_CONFIG,
     from_block: FromBlock = 0,
     output: Annotated[
         ListOutput, typer.Option("--output", help="table for people, json for machines.")
@@ -59,7 +63,7 @@ def list_signers(
     States: valid, expired, revoked, image withdrawn. SEAT is the bit in a report's mask.
     """
     with ends_with_status():
-        settings = _settings(config)
+        settings = load_settings(config)
         views = [each.view() for each in asyncio.run(_read(settings, from_block, None))]
     if output is ListOutput.JSON:
         typer.echo(json.dumps(views, indent=2))
@@ -73,7 +77,7 @@ def list_signers(
 @app.command("show")
 def show(
     signer: SignerArgument,
-    config: ConfigPath = _DEFAULT,
+    config: ConfigPath = DEFAULT_CONFIG,
     from_block: FromBlock = 0,
     evidence: Annotated[
         Path | None,
@@ -88,7 +92,7 @@ def show(
     """
     with ends_with_status():
         address = parse_signer(signer)
-        settings = _settings(config)
+        settings = load_settings(config)
         dossier = asyncio.run(_read_one(settings, from_block, address))
         if evidence is not None:
             _write_new(evidence, dossier.history.latest.evidence)
@@ -105,7 +109,7 @@ def show(
 @app.command("revoke")
 def revoke(
     signer: SignerArgument,
-    config: ConfigPath = _DEFAULT,
+    config: ConfigPath = DEFAULT_CONFIG,
     is_sure: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     output: OutputOption = Output.TEXT,
 ) -> None:
@@ -117,8 +121,8 @@ def revoke(
     """
     with ends_with_status():
         address = parse_signer(signer)
-        settings = _settings(config)
-        key = asyncio.run(_load_key(settings))
+        settings = load_settings(config)
+        key = asyncio.run(load_own_key(settings, "the key of the signer's operator"))
         status = asyncio.run(_status(settings, address))
         if not status.is_revoked and not (is_sure or _is_confirmed(address, status, key)):
             typer.echo("nothing was sent", err=True)
@@ -127,36 +131,6 @@ def revoke(
         if not status.is_revoked:
             view |= asyncio.run(_revoke(settings, key, address))
     print_revoked(view, output)
-
-
-def parse_signer(text: str) -> str:
-    """The EIP-55 spelling of an address on the command line.
-
-    Raises:
-        ConfigError: It is none.
-    """
-    try:
-        return checksum_address(text)
-    except ValueError as error:
-        raise ConfigError(
-            f"SIGNER: {error}; wanted 0x and 40 digits, in EIP-55 spelling or in one case"
-        ) from None
-
-
-def _settings(path: Path) -> Config:
-    """The configuration; from here on only errors are logged, and on standard error."""
-    settings = load_config(path)
-    configure_logging(sys.stderr, level="error", style="text")
-    return settings
-
-
-async def _load_key(settings: Config) -> "SubmitterKey":
-    from oracle.daemon.parts import load_key
-
-    key = await load_key(settings)
-    if key is None:
-        raise ConfigError("keys.keystore is not set, wanted the key of the signer's operator")
-    return key
 
 
 def _is_confirmed(address: str, status: "SignerStatus", key: "SubmitterKey") -> bool:
@@ -207,28 +181,16 @@ async def _status(settings: Config, address: str) -> "SignerStatus":
     from oracle.daemon.parts import open_chain, open_config_rpc
 
     async with open_config_rpc(settings) as rpc:
-        status = await open_chain(settings, rpc).signer(bytes.fromhex(address[2:]))
-    if not int(status.operator, 16):
-        registry = settings.chain.registry
-        raise ConfigError(
-            f"SIGNER: {address} was never registered at {registry}, wanted a signer of"
-            " `oracle registry list`"
-        )
-    return status
+        return await known_signer(open_chain(settings, rpc), settings, address)
 
 
 async def _revoke(settings: Config, key: "SubmitterKey", address: str) -> dict[str, Any]:
     """Send the revocation and wait for its receipt."""
     from oracle.chain.abi_codec import load_abi
-    from oracle.chain.transactions import EvmSubmitter
-    from oracle.daemon.parts import fee_policy, open_chain, open_config_rpc
-    from oracle.store import open_journal
 
-    async with open_journal(settings.store.path) as journal, open_config_rpc(settings) as rpc:
-        chain = open_chain(settings, rpc)
-        errors = load_abi("AttestationRegistry")
-        submitter = EvmSubmitter(rpc, journal, key, fee_policy(settings), errors)
-        receipt = await submitter.send(chain.revoke(bytes.fromhex(address[2:])))
+    async with open_account(settings, Payer()) as account:
+        call = account.chain.revoke(bytes.fromhex(address[2:]))
+        receipt = await account.submitter.send(call)
     cleared = next(
         topic for topic, item in load_abi("SignerSet").events.items() if item.name == "HubsCleared"
     )

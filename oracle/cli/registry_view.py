@@ -80,7 +80,7 @@ class Dossier:
             case SignerState.VALID:
                 return "registered, not expired, its image is live"
             case SignerState.EXPIRED:
-                return f"ended at {_moment(self.status.expires_at)} by {self.status.cause.words}"
+                return f"ended at {moment(self.status.expires_at)} by {self.status.cause.words}"
             case SignerState.SUSPENDED:
                 return self._suspension
             case SignerState.IMAGE_WITHDRAWN:
@@ -90,7 +90,7 @@ class Dossier:
         if convicted is not None:
             return (
                 f"convicted of two entries for feed {convicted.index} of {convicted.hub} at"
-                f" {_moment(convicted.observed_at)}; {revoked.by} brought the proof"
+                f" {moment(convicted.observed_at)}; {revoked.by} brought the proof"
             )
         return f"revoked by {revoked.by} in block {revoked.block}"
 
@@ -98,7 +98,7 @@ class Dossier:
     def _suspension(self) -> str:
         event = self.history.suspended
         if event is None:
-            return f"suspended at {_moment(self.status.expires_at)}; the event was not found"
+            return f"suspended at {moment(self.status.expires_at)}; the event was not found"
         return f"suspended by {event.by} in block {event.block}: {event.refusal}"
 
     def view(self) -> dict[str, Any]:
@@ -212,8 +212,8 @@ def table(views: Iterable[Mapping[str, Any]]) -> list[str]:
             "-" if view["position"] is None else str(view["position"]),
             view["tee"],
             view["tier"],
-            _moment(view["registered_at"]),
-            _moment(view["expires_at"]),
+            moment(view["registered_at"]),
+            moment(view["expires_at"]),
             view["operator"],
             view["image_id"],
             view["hardware_id"],
@@ -231,9 +231,10 @@ def lines(view: Mapping[str, Any]) -> list[str]:
     """Lines for people: one for each fact about a signer."""
     shown = {key: value for key, value in view.items() if value is not None}
     for key in ("registered_at", "expires_at"):
-        shown[key] = _moment(shown[key])
+        shown[key] = moment(shown[key])
     return [f"{key.replace('_', ' '):<16} {value}" for key, value in shown.items()]
 
 
-def _moment(seconds: int) -> str:
+def moment(seconds: int) -> str:
+    """A time for people."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -88,7 +88,8 @@ class CollateralWatch:
             self._problems.drop_notice(_ENDS)
 
     def _faults(self, stock: Stock) -> list[str]:
-        now, lines = self._clock(), []
+        # A chain's clock may be ahead of this host's.
+        now, lines = max(self._clock(), stock.state.now), []
         for document in stock.documents:
             fault, left_s = stock.fault(document), stock.state.of(document).valid_until - now
             if fault or left_s < self._warn_before_s:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from enclave.domain.errors import ChainError
 from enclave.domain.report import keccak256
-from oracle.attestation.codecs.dcap import DcapQuote, join_quote, parse_certificate
+from oracle.attestation.codecs.dcap import DcapQuote, parse_certificate, parse_evidence
 from oracle.attestation.codecs.dcap_hints import hints_of_refusal
 from oracle.attestation.codecs.tcb_tables import EvaluationNumbers, QeIdentity, TcbInfo
 from oracle.attestation.endorsements.documents import Document
@@ -76,7 +76,7 @@ class Anyone:
             account: Pays.
             chain: Where it acts.
             deployment: The contracts.
-            silicon: The vendor, of which the root and the service are public.
+            silicon: The vendor, of which the service is public.
         """
         self.account = account
         self._chain = chain
@@ -84,7 +84,6 @@ class Anyone:
             name: checksum_address(f"0x{at.hex()}") for name, at in deployment.contracts.items()
         }
         self._service = Service(silicon.pcs, _TIMEOUT_S)
-        self._root = parse_certificate(silicon.constants.root_certificate)
 
     async def read(self, contract: str, function: str, *arguments: Any) -> Any:
         """Ask a contract's view."""
@@ -118,7 +117,7 @@ class Anyone:
         ca = next(each for each in authorities if each["authorityId"] == pck["caId"])
         certificate = parse_certificate(pck["certificate"])
         issuer = parse_certificate(ca["certificate"])
-        return join_quote(event["evidence"], certificate, issuer, self._root)
+        return parse_evidence(event["evidence"], pck=certificate, ca=issuer)
 
     async def bring_collateral(self, signer: str) -> tuple[Document, ...]:
         """Bring whatever the chain lacks of what the vendor says of a signer's machine."""

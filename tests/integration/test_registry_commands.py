@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from enclave.domain.report import keccak256
@@ -32,6 +33,7 @@ async def _days_left(path: Path) -> dict[str, float]:
     }
 
 
+@pytest.mark.timeout(120)
 async def test_a_signer_is_listed_shown_revoked_and_never_returns(tmp_path: Path) -> None:
     async with _world() as (local, path):
         assert await _list(path) == []

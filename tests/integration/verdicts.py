@@ -258,7 +258,7 @@ def _split(raw: bytes, root: bytes) -> DcapQuote:
         quote = split_quote(raw)
     except AttestationError as error:
         raise Refused(f"host: {error}") from error
-    if quote.root.der != root:
+    if quote.root is None or quote.root.der != root:
         raise Refused("host: the quote's chain ends at another root")
     return quote
 

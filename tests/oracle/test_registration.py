@@ -165,7 +165,8 @@ async def test_the_highest_number_that_the_policy_accepts_is_shown(world: World)
     world.endorser.numbers = (19, 18, 17)
     world.submitter.refusals["register"] = [_refused("ImagePolicy_StatusNotAccepted")]
     await world.registrar.ensure(ME, world.enclave)
-    assert [each.hints for each in world.chain.registrations] == [b"\x13", b"\x12"]
+    assert [each.hints for each in world.chain.registrations] == [b"\x13", b"\x12", b"\x11"]
+    assert world.submitter.sent.count("register") == 2
     assert len(world.enclave.asked) == 1
 
 
@@ -182,7 +183,7 @@ async def test_what_no_other_number_would_mend_is_not_tried_again(world: World) 
     world.submitter.refusals["register"] = [_refused("AttestationRegistry_HighS")]
     with pytest.raises(CallReverted, match="HighS"):
         await world.registrar.ensure(ME, world.enclave)
-    assert len(world.chain.registrations) == 1
+    assert world.submitter.sent == ["register"]
 
 
 async def test_without_collateral_nothing_is_sent_and_the_evidence_is_kept(world: World) -> None:
@@ -233,8 +234,9 @@ async def test_a_wish_renews_what_is_not_due(world: World) -> None:
     await world.registrar.ensure(ME, world.enclave)
     world.submitter.sent.clear()
     world.chain.now += 5
-    status = await world.registrar.register(ME, world.enclave)
-    assert world.submitter.sent == ["register"]
+    receipt = await world.registrar.register(ME, world.enclave)
+    assert (world.submitter.sent, receipt.gas_used) == (["register"], 84_000)
+    status = world.chain.signers[ME.signer]
     assert status.registered_at == world.chain.now
     world.chain.signers[ME.signer] = replace(status, is_revoked=True, is_valid=False)
     with pytest.raises(SignerRevoked):
@@ -377,3 +379,19 @@ def test_the_margin_of_a_short_registration_is_a_third_of_its_life() -> None:
     assert renewal_margin_s(registered_at=0, expires_at=900, wanted_s=21_600) == 300
     assert renewal_margin_s(registered_at=0, expires_at=604_800, wanted_s=21_600) == 21_600
     assert renewal_margin_s(registered_at=9, expires_at=0, wanted_s=21_600) == 0
+
+
+async def test_evidence_names_the_operator_whoever_pays(world: World) -> None:
+    registrar = Registrar(
+        world.chain,
+        world.submitter,
+        world.journal,
+        world.endorser,
+        chain_id=CHAIN_ID,
+        registry=REGISTRY,
+        operator=OTHER,
+    )
+    await registrar.register(ME, world.enclave)
+    [asked] = world.enclave.asked
+    [sent] = world.chain.registrations
+    assert (asked.operator, sent.operator) == (b"\x99" * 20, OTHER)

@@ -17,8 +17,12 @@ from dataclasses import dataclass
 
 import sha3
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256
 
-from enclave.domain.errors import MalformedEvidence
+from enclave.domain.errors import MalformedEvidence, SignatureInvalid
 from enclave.domain.evidence import (
     SGX_BODY_SIZE,
     SGX_REPORT_DATA,
@@ -89,7 +93,7 @@ class DcapQuote:
         qe_report: The quoting enclave's own report body, 384 bytes.
         pck: The machine's certificate.
         ca: Its issuer.
-        root: The vendor's root as the quote carries it; verifiers trust their own.
+        root: The vendor's root as the quote carries it, if it does; verifiers trust their own.
     """
 
     tee: TeeKind
@@ -98,7 +102,7 @@ class DcapQuote:
     qe_report: bytes
     pck: Certificate
     ca: Certificate
-    root: Certificate
+    root: Certificate | None
 
     @property
     def report_data(self) -> bytes:
@@ -145,25 +149,40 @@ def split_quote(raw: bytes) -> DcapQuote:
     return DcapQuote(tee, body, evidence, report[:_QE_REPORT_SIZE], pck, ca, root)
 
 
-def join_quote(evidence: bytes, pck: Certificate, ca: Certificate, root: Certificate) -> DcapQuote:
-    """What a registration published, with certificates that were published elsewhere.
+def parse_evidence(raw: bytes, *, pck: Certificate, ca: Certificate) -> DcapQuote:
+    """Take evidence apart that was registered, with the certificates that were left out of it.
 
-    Checks shape only; nothing here establishes that they belong together.
+    Establishes that the machine's key signed the QE report, and nothing else.
 
     Args:
-        evidence: What `DcapVerifier.verify` took.
-        pck: The machine's certificate.
+        raw: What `DcapVerifier.verify` took.
+        pck: A machine's certificate.
         ca: Its issuer.
-        root: The vendor's.
 
     Raises:
-        MalformedEvidence: Evidence of another form, or too short.
+        MalformedEvidence: No evidence of this form.
+        SignatureInvalid: Of another machine.
     """
-    reader = _Reader(evidence)
-    _, tee, body = _header_and_body(reader)
-    reader.take(128, "signature and attestation key")
-    report = reader.take(_QE_REPORT_SIZE + 64, "QE report")[:_QE_REPORT_SIZE]
-    return DcapQuote(tee, body, evidence, report, pck, ca, root)
+    evidence = _Reader(raw)
+    _, tee, body = _header_and_body(evidence)
+    evidence.take(128, "signature and attestation key")
+    report = evidence.take(_QE_REPORT_SIZE, "QE report")
+    signature = evidence.take(64, "QE report signature")
+    if len(evidence.rest()) > MAX_QE_AUTH:
+        raise MalformedEvidence(f"QE authentication data of more than {MAX_QE_AUTH} bytes")
+    _require_signed(report, signature, pck)
+    return DcapQuote(tee, body, raw, report, pck, ca, None)
+
+
+def _require_signed(report: bytes, signature: bytes, pck: Certificate) -> None:
+    key = x509.load_der_x509_certificate(pck.der).public_key()
+    if not isinstance(key, ec.EllipticCurvePublicKey):
+        raise MalformedEvidence("the machine's key is on no elliptic curve")
+    r, s = (int.from_bytes(half, "big") for half in (signature[:32], signature[32:]))
+    try:
+        key.verify(encode_dss_signature(r, s), report, ec.ECDSA(SHA256()))
+    except InvalidSignature as error:
+        raise SignatureInvalid("the QE report is not signed by this machine's key") from error
 
 
 def parse_pem_chain(pem: bytes) -> tuple[Certificate, ...]:

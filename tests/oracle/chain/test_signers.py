@@ -10,9 +10,9 @@ from eth_abi.abi import encode
 from enclave.domain.errors import ChainError
 from enclave.domain.report import keccak256
 from oracle.chain.base import LifeCause
+from oracle.chain.reading import MAX_BLOCKS
 from oracle.chain.rpc import RpcRefused
 from oracle.chain.signers import (
-    MAX_BLOCKS,
     SignerHistory,
     SignerState,
     read_histories,

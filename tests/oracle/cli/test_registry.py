@@ -14,8 +14,9 @@ from oracle.chain.base import Block, LifeCause, SignerStatus
 from oracle.chain.evm import EvmChain
 from oracle.chain.rpc import Rpc
 from oracle.cli import build_app
+from oracle.cli.arguments import parse_signer
 from oracle.cli.outcome import Output
-from oracle.cli.registry import parse_signer, print_revoked
+from oracle.cli.registry import print_revoked
 from oracle.cli.registry_view import (
     Dossier,
     Progress,
@@ -238,7 +239,7 @@ def _call(*words: str | Path) -> Any:
     return CliRunner().invoke(build_app(arguments[0]), arguments)
 
 
-@pytest.mark.parametrize("command", ["show", "revoke"])
+@pytest.mark.parametrize("command", ["show", "revoke", "recheck"])
 def test_a_bad_address_ends_with_2_and_one_line(config: Path, command: str) -> None:
     result = _call("registry", command, "0x12", "-c", config)
     assert result.exit_code == 2
@@ -264,6 +265,20 @@ def test_whether_hubs_were_stopped_is_said(
     assert said in out
 
 
-@pytest.mark.parametrize("command", ["list", "show", "revoke"])
+@pytest.mark.parametrize("command", ["list", "show", "revoke", "register", "renew", "recheck"])
 def test_every_command_of_the_group_has_its_help(command: str) -> None:
     assert _call("registry", command, "--help").exit_code == 0
+
+
+@pytest.mark.parametrize("command", ["register", "renew"])
+def test_registering_without_a_key_ends_with_2(config: Path, command: str) -> None:
+    result = _call("registry", command, "-c", config)
+    assert result.exit_code == 2
+    assert "wanted the key of the operator, whom evidence names" in result.stderr
+
+
+@pytest.mark.parametrize("option", ["--payer", "--payer-password"])
+def test_a_payer_needs_both_its_files(config: Path, option: str) -> None:
+    result = _call("registry", "recheck", SIGNER, option, "x", "-c", config)
+    assert result.exit_code == 2
+    assert "--payer needs --payer-password, and the other way round" in result.stderr

@@ -7,24 +7,27 @@ import os
 import struct
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import dcap_qvl
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from enclave.domain.errors import MalformedEvidence
+from enclave.domain.errors import MalformedEvidence, SignatureInvalid
 from enclave.domain.evidence import TeeKind, image_id
 from enclave.domain.report import keccak256
 from oracle.attestation.codecs.dcap import (
     DcapQuote,
-    join_quote,
     parse_certificate,
+    parse_evidence,
     parse_pem_chain,
     split_quote,
 )
@@ -32,7 +35,8 @@ from oracle.devnet.silicon.quotes import QuoteForm
 from oracle.devnet.silicon.vendor import SiliconVendor
 
 FORMS = list(QuoteForm)
-VENDOR = SiliconVendor(now=datetime(2031, 6, 1, tzinfo=UTC))
+NOW = datetime(2031, 6, 1, tzinfo=UTC)
+VENDOR = SiliconVendor(now=NOW)
 QUOTES = {
     form: VENDOR.quote(form, measurement=bytes(range(48)), report_data=bytes(range(64)))
     for form in FORMS
@@ -62,16 +66,6 @@ def _with_chain(form: QuoteForm, pem: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_evidence_and_certificates_become_the_quote_again(form: QuoteForm) -> None:
-    quote = split_quote(QUOTES[form])
-    assert join_quote(quote.evidence, quote.pck, quote.ca, quote.root) == quote
-    with pytest.raises(MalformedEvidence, match="QE report ends at"):
-        join_quote(
-            quote.evidence[: _signed_size(form) + 128 + 447], quote.pck, quote.ca, quote.root
-        )
-
-
-@pytest.mark.parametrize("form", FORMS)
 def test_a_quote_becomes_evidence_without_lengths_and_chain(form: QuoteForm) -> None:
     raw = QUOTES[form]
     quote = split_quote(raw)
@@ -94,6 +88,7 @@ def test_certificates_are_named_by_their_signed_part(form: QuoteForm) -> None:
         (quote.ca, chain.platform_ca),
         (quote.root, chain.root),
     ):
+        assert seen is not None
         assert seen.der == wanted.der
         assert seen.id == keccak256(wanted.certificate.tbs_certificate_bytes)
 
@@ -290,6 +285,7 @@ def test_recorded_quotes_are_split_as_the_reference_parser_reads_them(
     assert quote.report_data == read.report.report_data
     pem = (read.cert_chain_pem_bytes() or b"").rstrip(b"\0")
     wanted = [c.public_bytes(Encoding.DER) for c in x509.load_pem_x509_certificates(pem)]
+    assert quote.root is not None
     assert [quote.pck.der, quote.ca.der, quote.root.der] == wanted
     tail = quote.evidence[quote.evidence.index(quote.body) + len(quote.body) :]
     digest = hashlib.sha256(tail[64:128] + tail[576:]).digest()
@@ -372,3 +368,46 @@ def test_base64_has_no_unused_bits() -> None:
 def test_a_carriage_return_ends_no_line() -> None:
     with pytest.raises(MalformedEvidence, match="other text"):
         parse_pem_chain(PEM.replace(b"-----\n-----", b"-----\r-----", 1))
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_registered_evidence_is_joined_with_the_certificates_it_lacks(form: QuoteForm) -> None:
+    quote = split_quote(QUOTES[form])
+    joined = parse_evidence(quote.evidence, pck=quote.pck, ca=quote.ca)
+    assert joined == replace(quote, root=None)
+
+
+def test_registered_evidence_of_another_machine_is_refused() -> None:
+    quote = split_quote(QUOTES[FORMS[0]])
+    other = parse_certificate(SiliconVendor(now=NOW).chain.pck.der)
+    with pytest.raises(SignatureInvalid, match="not signed by this machine's key"):
+        parse_evidence(quote.evidence, pck=other, ca=quote.ca)
+
+
+def test_registered_evidence_of_another_form_is_refused() -> None:
+    quote = split_quote(QUOTES[FORMS[0]])
+    certificates = {"pck": quote.pck, "ca": quote.ca}
+    for size in (40, 400, 800, 1_000):
+        with pytest.raises(MalformedEvidence, match="ends at"):
+            parse_evidence(quote.evidence[:size], **certificates)
+    with pytest.raises(MalformedEvidence, match="authentication data of more than 1024 bytes"):
+        parse_evidence(quote.evidence + bytes(1_024), **certificates)
+
+
+def test_a_machine_with_another_kind_of_key_is_refused() -> None:
+    quote = split_quote(QUOTES[FORMS[0]])
+    key = ed25519.Ed25519PrivateKey.generate()
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "machine")])
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(NOW)
+        .not_valid_after(NOW + timedelta(days=1))
+        .sign(key, None)
+    )
+    pck = parse_certificate(certificate.public_bytes(Encoding.DER))
+    with pytest.raises(MalformedEvidence, match="no elliptic curve"):
+        parse_evidence(quote.evidence, pck=pck, ca=quote.ca)

@@ -102,6 +102,7 @@ def test_every_signature_from_root_to_body_verifies(vendor: SiliconVendor, tee: 
     assert isinstance(pck, ec.EllipticCurvePublicKey)
     _verify(pck, tail[512:576], report)
     assert report[320:] == hashlib.sha256(key + tail[576:]).digest() + bytes(32)
+    assert quote.root is not None
     ca, root = (x509.load_der_x509_certificate(link.der) for link in (quote.ca, quote.root))
     x509.load_der_x509_certificate(quote.pck.der).verify_directly_issued_by(ca)
     ca.verify_directly_issued_by(root)

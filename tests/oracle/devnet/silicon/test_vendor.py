@@ -31,6 +31,7 @@ def _folder(path: Path) -> Path:
 
 def test_constants_are_those_of_the_root_in_the_quote(vendor: SiliconVendor) -> None:
     quote = split_quote(vendor.quote(TeeKind.TDX, measurement=MEASUREMENT, report_data=bytes(64)))
+    assert quote.root is not None
     root = x509.load_der_x509_certificate(quote.root.der)
     (x, y, name_hash, not_after), (mrsigner, sgx, tdx) = vendor.constants.constructor_args()
     assert (x, y) == tuple(n.to_bytes(32, "big") for n in vendor.chain.root.coordinates)
