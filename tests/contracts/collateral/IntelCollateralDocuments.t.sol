@@ -14,6 +14,7 @@ contract IntelCollateralDocumentsTest is CollateralFixture {
     /// @dev One of each kind.
     string[3] private kinds = [".documents.sgxTcb", ".documents.sgxQe", ".documents.sgxNumbers"];
     bytes[3] private calls;
+    bytes6 private fmspc;
 
     function setUp() external {
         load();
@@ -21,6 +22,7 @@ contract IntelCollateralDocumentsTest is CollateralFixture {
         for (uint256 i; i < 3; ++i) {
             calls[i] = callOf(kinds[i], signerId);
         }
+        fmspc = bytes6(_bytes(kinds[0], ".fmspc"));
     }
 
     function test_updateTcbInfo_KeepsAndTellsWhatTheDocumentSays() external {
@@ -385,10 +387,10 @@ contract IntelCollateralDocumentsTest is CollateralFixture {
         (bool isDone, bytes memory reason) = address(collateral).call(call);
         // Behind the text there is padding, which says nothing.
         if (isDone) {
-            assertEq(abi.encode(_kept(kinds[kind % 3])), _asBrought(kind % 3), "same text");
+            assertEq(abi.encode(_sgx(kind % 3)), _asBrought(kind % 3), "same text");
         } else {
             assertTrue(reason.length >= 4, "with a reason");
-            assertEq(_kept(kinds[kind % 3]).issuedAt, 0, "and nothing kept");
+            assertEq(_sgx(kind % 3).issuedAt, 0, "and nothing kept");
         }
     }
 
@@ -401,14 +403,19 @@ contract IntelCollateralDocumentsTest is CollateralFixture {
         view
         returns (bytes16, bytes16, uint40)
     {
-        bytes6 fmspc = bytes6(_bytes(kinds[0], ".fmspc"));
         return collateral.quoteCollateral(1, fmspc, tcbNumber, qeNumber);
     }
 
     function _asBrought(uint256 kind) private returns (bytes memory kept) {
         deployReady();
         _take(calls[kind]);
-        return abi.encode(_kept(kinds[kind]));
+        return abi.encode(_sgx(kind));
+    }
+
+    /// @dev What is kept of a kind, for SGX.
+    function _sgx(uint256 kind) private view returns (Collateral memory) {
+        if (kind == 0) return collateral.tcbInfo(1, fmspc, 18);
+        return kind == 1 ? collateral.qeIdentity(1, 18) : collateral.evaluationNumbers(1);
     }
 
     function _take(bytes memory call) private {
