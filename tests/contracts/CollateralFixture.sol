@@ -7,6 +7,9 @@ import {Test} from "./Vm.sol";
 
 /// @notice What an emulated vendor signs about its platforms, made by `scripts/gen_fixtures`.
 abstract contract CollateralFixture is Test {
+    string internal constant LARGEST = "../tests/vectors/collateral_largest.json";
+    string internal constant TIMELINE = "../tests/vectors/collateral_timeline.json";
+
     string internal json;
     IIntelCollateral internal collateral;
     bytes32 internal signerId;

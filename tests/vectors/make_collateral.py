@@ -1,4 +1,4 @@
-"""Makes `collateral.json`: what an emulated vendor signs about its platforms, well and ill made.
+"""Makes `collateral*.json`: what an emulated vendor signs about its platforms, well and ill made.
 
 Run `scripts/gen_fixtures`. Keys are new each time, so the bytes are too; the tests take every value
 from the file. What `IntelCollateral` must keep is written by the Python codecs beside each
@@ -35,7 +35,7 @@ from oracle.devnet.silicon.vendor import SiliconVendor
 from tests.vectors.dcap_certificates import NOW, extension, reissue, set_field, usage
 from tests.vectors.make_dcap import CHAIN_ID, as_json
 
-FILE = Path(__file__).with_name("collateral.json")
+FOLDER = Path(__file__).parent
 DAY = timedelta(days=1)
 #: What the contract takes at most.
 MAX_JSON = 32_768
@@ -310,13 +310,13 @@ def _issued(vendor: SiliconVendor, at: datetime) -> Iterator[dict[str, object]]:
     yield document(3, newest.numbers[TeeKind.SGX])
 
 
-def make() -> dict[str, object]:
-    """The whole file, before its bytes become text."""
+def make() -> dict[str, dict[str, object]]:
+    """The files by their names, before their bytes become text; what is long lies apart."""
     vendor = SiliconVendor(now=NOW - 40 * DAY)
     vendor.collateral.recover_tcb(now=NOW - 10 * DAY)
     chain, other = vendor.chain, SiliconVendor(now=NOW - 40 * DAY).chain
     signer = chain.tcb_signer
-    return {
+    parts = {
         "now": int(NOW.timestamp()),
         "chainId": CHAIN_ID,
         "root": described(chain.root),
@@ -333,8 +333,11 @@ def make() -> dict[str, object]:
         "rootCrls": crls(chain.root, signer.certificate.serial_number, chain.platform_ca),
         "pckCrls": crls(chain.platform_ca, chain.pck.certificate.serial_number, chain.root),
         "documents": documents(vendor),
-        "largest": largest(vendor),
-        "timeline": timeline(vendor, other.tcb_signer.key),
+    }
+    return {
+        "collateral": parts,
+        "collateral_largest": largest(vendor),
+        "collateral_timeline": timeline(vendor, other.tcb_signer.key),
     }
 
 
@@ -347,9 +350,10 @@ def _written(value: object) -> object:
 
 
 def main() -> None:
-    """Write the file."""
-    FILE.write_text(json.dumps(_written(make()), indent=1) + "\n")
-    sys.stdout.write(f"wrote {FILE.name}\n")
+    """Write the files."""
+    for name, parts in make().items():
+        (FOLDER / f"{name}.json").write_text(json.dumps(_written(parts), indent=1) + "\n")
+        sys.stdout.write(f"wrote {name}.json\n")
 
 
 if __name__ == "__main__":

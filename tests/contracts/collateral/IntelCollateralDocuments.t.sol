@@ -18,6 +18,7 @@ contract IntelCollateralDocumentsTest is CollateralFixture {
     /// @dev One of each kind.
     string[3] private kinds = [".documents.sgxTcb", ".documents.sgxQe", ".documents.sgxNumbers"];
     bytes[3] private calls;
+    bytes6 private fmspc;
 
     function setUp() external {
         load();
@@ -25,6 +26,7 @@ contract IntelCollateralDocumentsTest is CollateralFixture {
         for (uint256 i; i < 3; ++i) {
             calls[i] = callOf(kinds[i], signerId);
         }
+        fmspc = bytes6(_bytes(kinds[0], ".fmspc"));
     }
 
     function test_updateTcbInfo_KeepsAndTellsWhatTheDocumentSays() external {
@@ -377,7 +379,6 @@ contract IntelCollateralDocumentsTest is CollateralFixture {
         bring(kinds[1]);
         collateral.updatePckCrl(bytesAt(".pckCrls.outliving.der"), caId);
         collateral.updateRootCrl(bytesAt(".rootCrls.outliving.der"));
-        bytes6 fmspc = bytes6(_bytes(kinds[0], ".fmspc"));
         assertEq(bytes32(_quote(18, 18).numbers), bytes32(0), "not asked for");
         vm.expectRevert(
             abi.encodeWithSelector(
@@ -430,10 +431,10 @@ contract IntelCollateralDocumentsTest is CollateralFixture {
         (bool isDone, bytes memory reason) = address(collateral).call(call);
         // Behind the text there is padding, which says nothing.
         if (isDone) {
-            assertEq(abi.encode(_kept(kinds[kind % 3])), _asBrought(kind % 3), "same text");
+            assertEq(abi.encode(_sgx(kind % 3)), _asBrought(kind % 3), "same text");
         } else {
             assertTrue(reason.length >= 4, "with a reason");
-            assertEq(_kept(kinds[kind % 3]).issuedAt, 0, "and nothing kept");
+            assertEq(_sgx(kind % 3).issuedAt, 0, "and nothing kept");
         }
     }
 
@@ -446,14 +447,19 @@ contract IntelCollateralDocumentsTest is CollateralFixture {
         view
         returns (QuoteCollateral memory)
     {
-        bytes6 fmspc = bytes6(_bytes(kinds[0], ".fmspc"));
         return collateral.quoteCollateral(1, fmspc, tcbNumber, qeNumber, caId, false);
     }
 
     function _asBrought(uint256 kind) private returns (bytes memory kept) {
         deployReady();
         _take(calls[kind]);
-        return abi.encode(_kept(kinds[kind]));
+        return abi.encode(_sgx(kind));
+    }
+
+    /// @dev What is kept of a kind, for SGX.
+    function _sgx(uint256 kind) private view returns (Collateral memory) {
+        if (kind == 0) return collateral.tcbInfo(1, fmspc, 18);
+        return kind == 1 ? collateral.qeIdentity(1, 18) : collateral.evaluationNumbers(1);
     }
 
     function _take(bytes memory call) private {

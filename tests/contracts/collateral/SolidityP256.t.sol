@@ -91,8 +91,15 @@ contract SolidityP256Test is Test {
         }
     }
 
-    function testFuzz_fallback_AgreesOnGoodSignatures(uint256 key, bytes32 digest) external view {
-        _agreeUnder(bound(key, 1, N - 1), digest);
+    function testFuzz_fallback_AgreesOnGoodSignatures(uint256 key, bytes32 digest, bool isHigh)
+        external
+        view
+    {
+        key = bound(key, 1, N - 1);
+        (bytes32 r, bytes32 s) = vm.signP256(key, digest);
+        (uint256 x, uint256 y) = vm.publicKeyP256(key);
+        bool isTwin = (uint256(s) > N / 2) != isHigh;
+        _agree(abi.encode(digest, r, isTwin ? N - uint256(s) : uint256(s), x, y), true);
     }
 
     function testFuzz_fallback_AgreesOnAnyAlteredBit(uint256 key, bytes32 digest, uint256 any)
