@@ -2,10 +2,10 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import Protocol
 
 from enclave.domain.errors import TransactionReverted
+from oracle.chain.life import LifeCause
 
 
 class CallReverted(TransactionReverted):
@@ -95,36 +95,6 @@ class Round:
     flags: int
 
 
-class LifeCause(IntEnum):
-    """What ends, or ended, a registration; numbered as in the contracts (`LifeCause.sol`)."""
-
-    NONE = 0
-    AGE = 1
-    CERTIFICATE = 2
-    COLLATERAL = 3
-    RECOVERY = 4
-    APPRAISAL = 5
-    REVOKED = 6
-    WITHDRAWN = 7
-
-    @property
-    def words(self) -> str:
-        """For people and metrics."""
-        return _CAUSES[self]
-
-
-_CAUSES: Mapping[LifeCause, str] = {
-    LifeCause.NONE: "nothing",
-    LifeCause.AGE: "policy age",
-    LifeCause.CERTIFICATE: "certificate",
-    LifeCause.COLLATERAL: "collateral",
-    LifeCause.RECOVERY: "TCB recovery",
-    LifeCause.APPRAISAL: "appraisal",
-    LifeCause.REVOKED: "revocation",
-    LifeCause.WITHDRAWN: "image withdrawal",
-}
-
-
 @dataclass(frozen=True, slots=True)
 class SignerStatus:
     """What the registry says of a signer; all zero for one it does not know.
@@ -162,12 +132,18 @@ class Image:
         min_number: Lowest TCB evaluation data number that is taken.
         recovery_grace_s: How long a number is taken after the next one became public; `None` if
             newer numbers do not matter.
+        statuses: Of the platform that are accepted, a bit for each.
     """
 
     max_age_s: int
     is_live: bool
     min_number: int = 0
     recovery_grace_s: int | None = None
+    statuses: int = 0
+
+    def accepts(self, status: int) -> bool:
+        """Whether a platform of this status may run it, by its number in the contracts."""
+        return bool(self.statuses >> status & 1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,6 @@ from oracle.chain.base import (
     HubStatus,
     Image,
     KeptMachine,
-    LifeCause,
     Receipt,
     Recheck,
     Registration,
@@ -24,6 +23,7 @@ from oracle.chain.base import (
     SignerStatus,
 )
 from oracle.chain.collateral import EvmCollateral
+from oracle.chain.life import LifeCause
 from oracle.chain.parsing import parse_block, parse_log
 from oracle.chain.reading import read_contract
 from oracle.chain.rpc import Rpc, hex_bytes, quantity
@@ -209,6 +209,7 @@ class EvmChain:
             is_live=info["live"],
             min_number=info["minEvaluationNumber"],
             recovery_grace_s=None if grace_s == _ANY_NUMBER else grace_s,
+            statuses=info["tcbStatuses"],
         )
 
     async def machine(self, pck_id: bytes) -> KeptMachine:

@@ -7,7 +7,8 @@ from typing import Any
 
 from enclave.domain.errors import ChainError
 from oracle.chain.abi_codec import decode_revert, load_abi
-from oracle.chain.base import LifeCause, SignerStatus
+from oracle.chain.base import SignerStatus
+from oracle.chain.life import LifeCause
 from oracle.chain.parsing import parse_log
 from oracle.chain.reading import Requests, read_logs
 from oracle.chain.rpc import hex_bytes, quantity

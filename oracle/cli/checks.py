@@ -11,12 +11,13 @@ from pathlib import Path
 
 from enclave.domain import wire
 from enclave.domain.errors import ChainError, OracleError
-from oracle.attestation.codecs.dcap import split_quote
+from oracle.attestation.codecs.dcap import DcapQuote, split_quote
 from oracle.chain.base import CallReverted
 from oracle.chain.evm import EvmChain
 from oracle.chain.keys import SubmitterKey
 from oracle.chain.rpc import Rpc
 from oracle.cli.findings import Finding, Verdict, fail, guard, ok
+from oracle.cli.platform_checks import check_platform
 from oracle.cli.quorum_checks import check_peers, check_quorum, check_seats
 from oracle.config import Config
 from oracle.daemon.node import enclave_launch
@@ -180,7 +181,7 @@ async def _check_enclave(
             await load_feeds(enclave, feeds)
             findings = [_check_sandbox(enclave)]
             findings.append(ok("enclave", f"{enclave.hello.version}, {enclave.hello.attester}"))
-            findings.append(await guard("image", lambda: _check_image(config, chain, enclave, key)))
+            findings += await _check_evidence(config, chain, enclave, key)
     except OracleError as error:
         return [fail("enclave", str(error), mend)]
     return findings
@@ -197,15 +198,26 @@ def _check_sandbox(enclave: Enclave) -> Finding:
     )
 
 
-async def _check_image(
+async def _check_evidence(
     config: Config, chain: EvmChain, enclave: Enclave, key: SubmitterKey | None
-) -> Finding:
-    """What this machine would attest, and whether governance has approved it."""
-    head = await chain.head()
-    operator = bytes.fromhex(key.address[2:]) if key else b"\x01" * 20
-    registry = bytes.fromhex(config.chain.registry[2:])
-    request = wire.Attest(config.chain.chain_id, registry, operator, head.number, head.hash)
-    quote = split_quote((await enclave.client.attest(request)).evidence)
+) -> list[Finding]:
+    """What this machine would attest, and whether the chain would take it."""
+    try:
+        head = await chain.head()
+        operator = bytes.fromhex(key.address[2:]) if key else b"\x01" * 20
+        registry = bytes.fromhex(config.chain.registry[2:])
+        request = wire.Attest(config.chain.chain_id, registry, operator, head.number, head.hash)
+        quote = split_quote((await enclave.client.attest(request)).evidence)
+    except ChainError as error:
+        return [fail("image", str(error), "see the finding; mend what stands above it first")]
+    return [
+        await guard("image", lambda: _check_image(chain, quote)),
+        await check_platform(config, chain, quote, now=head.timestamp),
+    ]
+
+
+async def _check_image(chain: EvmChain, quote: DcapQuote) -> Finding:
+    """Whether governance has approved what this machine would attest."""
     image = "0x" + quote.image_id.hex()
     if (await chain.image(quote.image_id)).is_live:
         return ok("image", f"{image} is approved")

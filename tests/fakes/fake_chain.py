@@ -11,7 +11,6 @@ from oracle.chain.base import (
     CallReverted,
     HubNews,
     HubStatus,
-    LifeCause,
     Log,
     Receipt,
     Registration,
@@ -20,6 +19,7 @@ from oracle.chain.base import (
     Seats,
     SignerStatus,
 )
+from oracle.chain.life import LifeCause
 from oracle.config import checksum_address
 
 OPERATOR = checksum_address("0x" + "aa" * 20)

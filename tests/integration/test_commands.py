@@ -128,6 +128,7 @@ async def test_run_registers_serves_health_refuses_a_second_and_ends_on_sigterm(
             checks = {row["check"]: row for row in json.loads(out)["checks"]}
             for name in ("key", "rpc 1", "contracts", "balance", "seat", "enclave", "image"):
                 assert checks[name]["verdict"] == "ok", checks[name]
+            assert checks["platform"]["seen"] == "UP_TO_DATE under number 17"
             assert checks["journal"]["verdict"] == "note"
         finally:
             status = await _end(node)
@@ -165,6 +166,14 @@ async def test_doctor_says_how_to_mend_what_is_wrong() -> None:
         assert code == 3
         assert f"0x{local.image_id.hex()} is not approved" in out
         assert "governance approves the image first" in out
+
+        unsourced = path.with_name("unsourced.toml")
+        unsourced.write_text(path.read_text().replace(local.silicon.pcs, "http://127.0.0.1:1"))
+        code, out, _ = await _call("doctor", "-c", unsourced, "--output", "json")
+        checks = {row["check"]: row for row in json.loads(out)["checks"]}
+        assert checks["platform"]["verdict"] == "FAIL"
+        assert "not reachable" in checks["platform"]["seen"]
+        assert "collateral.source" in checks["platform"]["mend"]
 
 
 @pytest.mark.parametrize(

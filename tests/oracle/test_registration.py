@@ -13,7 +13,8 @@ from oracle.attestation.codecs.dcap_hints import DcapHints
 from oracle.attestation.codecs.pck import parse_machine
 from oracle.attestation.codecs.tcb_tables import TcbStatus
 from oracle.attestation.endorsements.errors import CollateralUnavailable
-from oracle.chain.base import CallReverted, LifeCause, Seat
+from oracle.chain.base import CallReverted, Seat
+from oracle.chain.life import LifeCause
 from oracle.collateral.keeper import Endorsed
 from oracle.config import checksum_address
 from oracle.devnet.silicon.vendor import SiliconVendor

@@ -15,7 +15,6 @@ from oracle.chain.base import (
     HubNews,
     Image,
     KeptMachine,
-    LifeCause,
     Log,
     Receipt,
     Recheck,
@@ -25,6 +24,7 @@ from oracle.chain.base import (
     Seats,
 )
 from oracle.chain.evm import EvmChain
+from oracle.chain.life import LifeCause
 from oracle.chain.parsing import parse_block, parse_receipt
 from oracle.chain.rpc import Rpc, RpcRefused
 from oracle.config import checksum_address
@@ -291,7 +291,8 @@ async def test_whether_an_image_is_approved() -> None:
         signers_imagePolicy=encode(["address"], [POLICY]),
         policy_image=_image(grace_s=70),
     )
-    image = Image(max_age_s=60, is_live=True, min_number=17, recovery_grace_s=70)
+    image = Image(max_age_s=60, is_live=True, min_number=17, recovery_grace_s=70, statuses=2)
+    assert [status for status in range(10) if image.accepts(status)] == [1]
     assert await chain.image(b"\x05" * 32) == image
 
 

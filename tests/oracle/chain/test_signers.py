@@ -9,7 +9,7 @@ from eth_abi.abi import encode
 
 from enclave.domain.errors import ChainError
 from enclave.domain.report import keccak256
-from oracle.chain.base import LifeCause
+from oracle.chain.life import LifeCause
 from oracle.chain.reading import MAX_BLOCKS
 from oracle.chain.rpc import RpcRefused
 from oracle.chain.signers import (

@@ -10,8 +10,9 @@ from typer.testing import CliRunner
 
 from enclave.domain.errors import ChainError, ConfigError
 from enclave.domain.report import keccak256
-from oracle.chain.base import Block, LifeCause, SignerStatus
+from oracle.chain.base import Block, SignerStatus
 from oracle.chain.evm import EvmChain
+from oracle.chain.life import LifeCause
 from oracle.chain.rpc import Rpc
 from oracle.cli import build_app
 from oracle.cli.arguments import parse_signer

@@ -10,7 +10,7 @@ import pytest
 from enclave.domain import wire
 from enclave.domain.errors import AppraisalFailed, ChainError, ConfigError
 from oracle.attestation.endorsements.errors import CollateralUnavailable
-from oracle.chain.base import LifeCause
+from oracle.chain.life import LifeCause
 from oracle.daemon.chain_view import ChainView
 from oracle.daemon.events import Event, SignerReady
 from oracle.daemon.problems import Problems

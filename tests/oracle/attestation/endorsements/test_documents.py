@@ -172,3 +172,15 @@ def test_a_key_of_another_curve_is_refused() -> None:
     encoded = certificate.public_bytes(Encoding.DER)
     with pytest.raises(MalformedEvidence, match=r"not of P-256"):
         assemble(Findings(certificates=[encoded], crls=[crl]))
+
+
+def test_a_document_says_in_a_few_words_what_it_is_of() -> None:
+    assert [each.title for each in assemble(findings())] == [
+        "root CRL",
+        "TCB signing certificate",
+        "PCK CA certificate",
+        "PCK CRL",
+        "evaluation numbers TDX",
+        "TCB info TDX e0e000000000, number 17",
+        "QE identity TDX, number 17",
+    ]
