@@ -82,11 +82,4 @@ def _constants(line: dict[str, Any]) -> VendorConstants:
     return VendorConstants(
         root_certificate=bytes.fromhex(line["root_certificate"][2:]),
         signer_name=bytes.fromhex(line["signer_name"][2:]),
-        root_x=int(line["root_x"], 16),
-        root_y=int(line["root_y"], 16),
-        root_name_hash=bytes.fromhex(line["root_name_hash"][2:]),
-        root_not_after=int(line["root_not_after"]),
-        qe_mrsigner=bytes.fromhex(line["qe_mrsigner"][2:]),
-        sgx_qe_product=int(line["sgx_qe_product"]),
-        tdx_qe_product=int(line["tdx_qe_product"]),
     )

@@ -153,7 +153,7 @@ async def test_a_chain_begins_in_the_past_and_is_set_forward() -> None:
 
 async def test_silicon_starts_with_fresh_keys(tmp_path: Path) -> None:
     async with silicon(tmp_path / "a.sock") as first, silicon(tmp_path / "b.sock") as second:
-        assert first.constants.root_x != second.constants.root_x
+        assert first.constants.root_certificate != second.constants.root_certificate
         assert first.pcs != second.pcs
         assert (tmp_path / "a.sock").stat().st_mode & 0o777 == 0o600
 

@@ -76,14 +76,8 @@ async def _serve(vendor: SiliconVendor, path: Path, pcs_port: int) -> int:
     return 0
 
 
-def _printable(constants: VendorConstants) -> dict[str, str | int]:
-    fields = dataclasses.asdict(constants)
-    # Coordinates are wider than a JSON number.
-    wide = {name: f"{fields[name]:#066x}" for name in ("root_x", "root_y")}
-    octets = {
-        name: f"0x{value.hex()}" for name, value in fields.items() if isinstance(value, bytes)
-    }
-    return fields | wide | octets
+def _printable(constants: VendorConstants) -> dict[str, str]:
+    return {name: f"0x{value.hex()}" for name, value in dataclasses.asdict(constants).items()}
 
 
 if __name__ == "__main__":

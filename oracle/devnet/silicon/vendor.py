@@ -11,8 +11,6 @@ from oracle.devnet.silicon.collateral import CollateralOffice
 from oracle.devnet.silicon.pki import Chain, Platform, make_chain, make_pck, make_platform
 from oracle.devnet.silicon.quotes import (
     MEASUREMENT_SIZE,
-    QE_MRSIGNER,
-    QE_PRODUCT,
     SAME_MODULE,
     UPDATED_MODULE,
     QuoteForm,
@@ -23,37 +21,15 @@ from oracle.devnet.silicon.quotes import (
 
 @dataclass(frozen=True, slots=True)
 class VendorConstants:
-    """What `IntelCollateral` and `DcapVerifier` are built with.
+    """What `IntelCollateral` is built with.
 
     Attributes:
         root_certificate: DER.
         signer_name: keccak256 of the TCB signing certificate's subject in DER, 32 bytes.
-        root_x: First coordinate of the root's key.
-        root_y: Second coordinate.
-        root_name_hash: keccak256 of the root's subject in DER, 32 bytes.
-        root_not_after: End of the root certificate, in seconds since the epoch.
-        qe_mrsigner: Signer of the quoting enclaves, 32 bytes.
-        sgx_qe_product: Product id of the SGX quoting enclave.
-        tdx_qe_product: Product id of the TDX quoting enclave.
     """
 
     root_certificate: bytes
     signer_name: bytes
-    root_x: int
-    root_y: int
-    root_name_hash: bytes
-    root_not_after: int
-    qe_mrsigner: bytes
-    sgx_qe_product: int
-    tdx_qe_product: int
-
-    def constructor_args(self) -> tuple[tuple[bytes, bytes, bytes, int], tuple[bytes, int, int]]:
-        """The constructor's arguments in ABI order: `(TrustAnchor, QuotingEnclave)`."""
-        x, y = (value.to_bytes(32, "big") for value in (self.root_x, self.root_y))
-        return (
-            (x, y, self.root_name_hash, self.root_not_after),
-            (self.qe_mrsigner, self.sgx_qe_product, self.tdx_qe_product),
-        )
 
 
 class SiliconVendor:
@@ -95,17 +71,8 @@ class SiliconVendor:
     @property
     def constants(self) -> VendorConstants:
         """What a verifier of this vendor must know."""
-        x, y = self._chain.root.coordinates
         return VendorConstants(
-            root_certificate=self._chain.root.der,
-            signer_name=self._chain.tcb_signer.name_hash,
-            root_x=x,
-            root_y=y,
-            root_name_hash=self._chain.root.name_hash,
-            root_not_after=self._chain.root.not_after,
-            qe_mrsigner=QE_MRSIGNER,
-            sgx_qe_product=QE_PRODUCT[TeeKind.SGX],
-            tdx_qe_product=QE_PRODUCT[TeeKind.TDX],
+            root_certificate=self._chain.root.der, signer_name=self._chain.tcb_signer.name_hash
         )
 
     def choose_form(self, form: QuoteForm) -> None:
