@@ -16,7 +16,8 @@ from oracle.attestation.codecs.tcb_tables import EvaluationNumbers, QeIdentity, 
 from oracle.attestation.endorsements.documents import Document
 from oracle.attestation.endorsements.pcs import Platform, platform_of
 from oracle.chain.abi_codec import load_abi
-from oracle.chain.base import Call, Receipt
+from oracle.chain.base import Call, LifeCause, Receipt
+from oracle.chain.certificates import read_authority, read_machine_certificates
 from oracle.chain.collateral import EvmCollateral
 from oracle.chain.parsing import parse_log
 from oracle.chain.reading import read_contract
@@ -30,17 +31,6 @@ from oracle.devnet.deploy import Deployment
 from oracle.devnet.silicon_process import Silicon
 
 _TIMEOUT_S: Final = 5.0
-#: By the numbers of `LifeCause`.
-CAUSES: Final = (
-    "none",
-    "age",
-    "certificate",
-    "collateral",
-    "recovery",
-    "appraisal",
-    "revoked",
-    "withdrawn",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +41,13 @@ class Registered:
         is_valid: Whether it may sign now.
         is_revoked: For good.
         seconds_left: If nothing happens; 0 for one that is not valid.
-        cause: What ends or ended it; one of `CAUSES`.
+        cause: What ends or ended it.
     """
 
     is_valid: bool
     is_revoked: bool
     seconds_left: int
-    cause: str
+    cause: LifeCause
 
 
 class Anyone:
@@ -94,7 +84,7 @@ class Anyone:
         """What the registry says of a signer."""
         info = await self.read("AttestationRegistry", "signerInfo", signer)
         seconds_left, cause = await self.read("AttestationRegistry", "lifeLeft", signer)
-        return Registered(info["valid"], info["revoked"], seconds_left, CAUSES[cause])
+        return Registered(info["valid"], info["revoked"], seconds_left, LifeCause(cause))
 
     async def registration(self, signer: str) -> dict[str, Any]:
         """The registry's event of a signer's last registration or renewal.
@@ -111,13 +101,17 @@ class Anyone:
     async def quote(self, signer: str) -> DcapQuote:
         """The evidence that a signer stands on, with the certificates that contracts published."""
         event = await self.registration(signer)
-        cached = await self._events("DcapVerifier", "PckCached")
-        pck = next(each for each in reversed(cached) if each["hwId"] == event["hwId"])
-        authorities = await self._events("IntelCollateral", "AuthorityCached")
-        ca = next(each for each in authorities if each["authorityId"] == pck["caId"])
-        certificate = parse_certificate(pck["certificate"])
-        issuer = parse_certificate(ca["certificate"])
-        return parse_evidence(event["evidence"], pck=certificate, ca=issuer)
+        to_block = int(await self._chain.call("eth_blockNumber"), 16)
+        verifier, collateral = self._at["DcapVerifier"], self._at["IntelCollateral"]
+        found = await read_machine_certificates(
+            self._chain, verifier, event["hwId"], to_block=to_block
+        )
+        certificate, ca_id = found[0]
+        ca = await read_authority(self._chain, collateral, ca_id, to_block=to_block)
+        if ca is None:
+            raise ChainError(f"the collateral has no CA 0x{ca_id.hex()}")
+        pck, issuer = parse_certificate(certificate), parse_certificate(ca)
+        return parse_evidence(event["evidence"], pck=pck, ca=issuer)
 
     async def bring_collateral(self, signer: str) -> tuple[Document, ...]:
         """Bring whatever the chain lacks of what the vendor says of a signer's machine."""

@@ -50,7 +50,7 @@ EXPECTED: dict[str, list[tuple[str, str, dict[str, Any]]]] = {
             {"refusals": ["X509Crl_Revoked", "DcapVerifier_UnknownPck"]},
         ),
         ("node", "is refused the renewal", {}),
-        ("governance", "revokes the signer", {"cause": "revoked", "hub_is_live": False}),
+        ("governance", "revokes the signer", {"cause": "revocation", "hub_is_live": False}),
         ("chain", "the hub accepts no report", {}),
     ],
     "expiry": [
@@ -68,7 +68,7 @@ EXPECTED: dict[str, list[tuple[str, str, dict[str, Any]]]] = {
         ("time", "2 d later", {"seconds": 172_800}),
         ("governance", "approves the new image", {"index": 2}),
         ("chain", "both signers share the operator's seat", {}),
-        ("governance", "withdraws the old image", {"old_cause": "withdrawn"}),
+        ("governance", "withdraws the old image", {"old_cause": "image withdrawal"}),
         ("consumer", "reads on without the old image", {}),
         ("chain", "no heartbeat was missed", {"heartbeat_s": 3_600}),
     ],

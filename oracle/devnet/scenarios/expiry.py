@@ -1,6 +1,6 @@
 """The vendor stops publishing: collateral ends, and with it, after a grace, registrations."""
 
-from oracle.chain.base import CallReverted
+from oracle.chain.base import CallReverted, LifeCause
 from oracle.devnet.deploy import REQUIREMENTS
 from oracle.devnet.scenarios.play import Play
 from oracle.devnet.silicon.collateral import FIRST_NUMBER
@@ -26,8 +26,9 @@ async def play(p: Play) -> None:
         p.check(
             "chain",
             "the registration ends with its collateral and the grace of three days",
-            seen.cause == "collateral" and limit_s - _MARGIN_S < seen.seconds_left <= limit_s,
-            cause=seen.cause,
+            seen.cause is LifeCause.COLLATERAL
+            and limit_s - _MARGIN_S < seen.seconds_left <= limit_s,
+            cause=seen.cause.words,
             seconds_left=seen.seconds_left,
         )
         await p.reports_land("reads exactly what the enclave signed")
@@ -40,7 +41,7 @@ async def play(p: Play) -> None:
 
 async def _within_the_grace(p: Play, signer: str) -> None:
     seen = await p.anyone.registered(signer)
-    p.check("chain", "the signer is valid within the grace", seen.is_valid, cause=seen.cause)
+    p.check("chain", "the signer is valid within the grace", seen.is_valid, cause=seen.cause.words)
     await p.reports_land("reads on within the grace")
     refusal = await _recheck(p, signer)
     p.check(
@@ -56,8 +57,8 @@ async def _after_the_grace(p: Play, signer: str) -> None:
     p.check(
         "chain",
         "the registration has ended, and is not destroyed",
-        (seen.is_valid, seen.is_revoked, seen.cause) == (False, False, "collateral"),
-        cause=seen.cause,
+        (seen.is_valid, seen.is_revoked, seen.cause) == (False, False, LifeCause.COLLATERAL),
+        cause=seen.cause.words,
     )
     refusal = await p.refusal(_EXPIRED)
     p.tell("node", f"has its reports refused: {refusal}", refusal=refusal)
@@ -84,7 +85,7 @@ async def _publish_again(p: Play, signer: str) -> None:
         "the same signer is valid again, without a new key",
         seen.is_valid,
         signer=signer,
-        cause=seen.cause,
+        cause=seen.cause.words,
         seconds_left=seen.seconds_left,
     )
     await p.reports_land("reads what the same enclave signs")

@@ -55,7 +55,7 @@ async def _evict(p: Play, signer: str) -> None:
         "chain",
         "what was registered before lives on: nothing is undone unasked",
         seen.is_valid,
-        cause=seen.cause,
+        cause=seen.cause.words,
     )
 
 
@@ -95,6 +95,6 @@ async def _revoke(p: Play, signer: str) -> None:
         "governance",
         "revokes the signer as guardian, for good; its hubs stop in the same transaction",
         (seen.is_valid, seen.is_revoked, is_live) == (False, True, False),
-        cause=seen.cause,
+        cause=seen.cause.words,
         hub_is_live=is_live,
     )

@@ -1,6 +1,6 @@
 """A vulnerability of the platform becomes public, and the machine is not updated in time."""
 
-from oracle.chain.base import CallReverted
+from oracle.chain.base import CallReverted, LifeCause
 from oracle.devnet.deploy import REQUIREMENTS
 from oracle.devnet.scenarios.play import Play
 
@@ -66,7 +66,7 @@ async def _within_the_grace(p: Play, signer: str, number: int) -> None:
         refusal=refusal,
     )
     seen = await p.anyone.registered(signer)
-    p.check("chain", "the signer is still valid", seen.is_valid, cause=seen.cause)
+    p.check("chain", "the signer is still valid", seen.is_valid, cause=seen.cause.words)
     await p.reports_land("reads on within the grace")
 
 
@@ -85,8 +85,8 @@ async def _after_the_grace(p: Play, signer: str, number: int) -> None:
     p.check(
         "chain",
         "the signer is not valid: the policy refused the platform",
-        (seen.is_valid, seen.cause) == (False, "appraisal"),
-        cause=seen.cause,
+        (seen.is_valid, seen.cause) == (False, LifeCause.APPRAISAL),
+        cause=seen.cause.words,
     )
     await p.reports_stop("the hub accepts no report")
     problem = await p.problem("ImagePolicy_")

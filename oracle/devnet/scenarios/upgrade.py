@@ -7,7 +7,7 @@ from enclave.domain.errors import ConfigError
 from enclave.domain.evidence import TeeKind
 from enclave.domain.report import keccak256
 from oracle.chain.abi_codec import load_abi
-from oracle.chain.base import Call, CallReverted
+from oracle.chain.base import Call, CallReverted, LifeCause
 from oracle.config import Config
 from oracle.devnet.deploy import REQUIREMENTS, image_approval
 from oracle.devnet.scenarios.play import Play
@@ -116,8 +116,8 @@ async def _withdraw(p: Play, old: str, new: str) -> None:
     p.check(
         "governance",
         "withdraws the old image: its signer is invalid at once, the new one stays",
-        (before.is_valid, before.cause, after.is_valid) == (False, "withdrawn", True),
-        old_cause=before.cause,
+        (before.is_valid, before.cause, after.is_valid) == (False, LifeCause.WITHDRAWN, True),
+        old_cause=before.cause.words,
         new_seconds_left=after.seconds_left,
     )
 
