@@ -16,9 +16,10 @@ from oracle.attestation.codecs.tcb_tables import EvaluationNumbers, QeIdentity, 
 from oracle.attestation.endorsements.documents import Document
 from oracle.attestation.endorsements.pcs import Platform, platform_of
 from oracle.chain.abi_codec import load_abi
-from oracle.chain.base import Call, LifeCause, Receipt
+from oracle.chain.base import Call, Receipt
 from oracle.chain.certificates import read_authority, read_machine_certificates
 from oracle.chain.collateral import EvmCollateral
+from oracle.chain.life import LifeCause
 from oracle.chain.parsing import parse_log
 from oracle.chain.reading import read_contract
 from oracle.collateral.plan import plan

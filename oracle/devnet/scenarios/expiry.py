@@ -1,6 +1,7 @@
 """The vendor stops publishing: collateral ends, and with it, after a grace, registrations."""
 
-from oracle.chain.base import CallReverted, LifeCause
+from oracle.chain.base import CallReverted
+from oracle.chain.life import LifeCause
 from oracle.devnet.deploy import REQUIREMENTS
 from oracle.devnet.scenarios.play import Play
 from oracle.devnet.silicon.collateral import FIRST_NUMBER

@@ -1,6 +1,7 @@
 """A vulnerability of the platform becomes public, and the machine is not updated in time."""
 
-from oracle.chain.base import CallReverted, LifeCause
+from oracle.chain.base import CallReverted
+from oracle.chain.life import LifeCause
 from oracle.devnet.deploy import REQUIREMENTS
 from oracle.devnet.scenarios.play import Play
 

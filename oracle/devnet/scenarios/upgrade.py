@@ -7,7 +7,8 @@ from enclave.domain.errors import ConfigError
 from enclave.domain.evidence import TeeKind
 from enclave.domain.report import keccak256
 from oracle.chain.abi_codec import load_abi
-from oracle.chain.base import Call, CallReverted, LifeCause
+from oracle.chain.base import Call, CallReverted
+from oracle.chain.life import LifeCause
 from oracle.config import Config
 from oracle.devnet.deploy import REQUIREMENTS, image_approval
 from oracle.devnet.scenarios.play import Play
