@@ -138,9 +138,9 @@ async def test_a_quote_of_an_image_that_is_not_approved_is_refused_by_name(
         image = node.world.image_id.hex()
         before = await sent(node)
         assert not [event for event in node.events.seen if isinstance(event, ReportPlanned)]
-    assert_clear(line, f"AttestationRegistry_ImageNotLive.*{image}")
-    # The machine's certificates were brought before; the registration itself was not sent.
-    assert before == 2
+    assert_clear(line, f"ImagePolicy_NotLive.*{image}")
+    # The collateral was brought before; the registration itself was not sent.
+    assert before == 7
 
 
 async def test_an_endpoint_of_another_chain_is_refused(
