@@ -152,6 +152,25 @@ abstract contract CollateralFixture is Test {
         }
     }
 
+    /// @dev Of the longest inputs that are taken, a file apart.
+    function largest(string memory key) internal view returns (bytes memory) {
+        return vm.parseJsonBytes(vm.readFile(LARGEST), key);
+    }
+
+    /// @dev What a transaction to the collateral costs that must succeed: execution and calldata, or
+    ///      calldata's floor (EIP-7623).
+    function transactionGas(bytes memory call) internal returns (uint256) {
+        uint256 tokens;
+        for (uint256 i; i < call.length; ++i) {
+            tokens += call[i] == 0 ? 1 : 4;
+        }
+        uint256 before = gasleft();
+        (bool isDone, bytes memory reason) = address(collateral).call(call);
+        uint256 spent = before - gasleft() + 4 * tokens;
+        if (!isDone) revertWith(reason);
+        return 21_000 + (spent > 10 * tokens ? spent : 10 * tokens);
+    }
+
     function revertWith(bytes memory reason) internal pure {
         assembly ("memory-safe") {
             revert(add(reason, 32), mload(reason))

@@ -13,6 +13,9 @@ from oracle.devnet.silicon.pki import CA_LIFE, SGX_EXTENSION, Authority
 #: Far from any year in which the tests run: they warp to it.
 NOW = datetime(2031, 6, 1, tzinfo=UTC)
 
+#: subjectKeyIdentifier and authorityKeyIdentifier.
+KEY_IDENTIFIERS = frozenset({"2.5.29.14", "2.5.29.35"})
+
 Edit = Callable[[x509.CertificateBuilder], x509.CertificateBuilder]
 
 
@@ -92,6 +95,7 @@ def refused_pcks(pck: Authority, ca: Authority, root: Authority) -> dict[str, by
         "signedByRoot": reissue(old, root.key),
         "otherIssuer": reissue(old, key, edit=set_field("_issuer_name", root.certificate.subject)),
         "signedByItself": reissue(old, pck.key),
+        "noKeyIdentifiers": reissue(old, pck.key, without=KEY_IDENTIFIERS),
     }
 
 

@@ -9,7 +9,7 @@ test is the only one that can refuse it.
 import hashlib
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -28,6 +28,7 @@ from enclave.domain.evidence import (
 from enclave.domain.report import keccak256
 from oracle.attestation.codecs.dcap import parse_certificate
 from oracle.attestation.codecs.pck import parse_machine
+from oracle.attestation.codecs.tcb_tables import TcbStatus
 from oracle.devnet.silicon import quotes
 from oracle.devnet.silicon.pki import Authority, sgx_extension
 from oracle.devnet.silicon.quotes import QuoteForm
@@ -40,7 +41,7 @@ from tests.vectors.dcap_certificates import (
     refused_pcks,
     refused_root,
 )
-from tests.vectors.dcap_collateral import described, tables
+from tests.vectors.dcap_collateral import PCESVN, described, tables
 from tests.vectors.dcap_parts import Parts, body_of, evidence, sgx_body, tdx_body
 
 FILE = Path(__file__).with_name("dcap.json")
@@ -103,38 +104,60 @@ def refused_evidence(pck: ec.EllipticCurvePrivateKey) -> dict[str, bytes]:
     return {name: evidence(parts, pck) for name, parts in variants.items()}
 
 
-def registrations(pck: ec.EllipticCurvePrivateKey) -> Iterator[tuple[str, dict[str, object]]]:
-    """Registrations of one signer at two heights and on both TEEs, for a registry known ahead."""
+def registrations(office: dcap_cases.Office) -> Iterator[tuple[str, dict[str, object]]]:
+    """Registrations of one signer at two heights and on both TEEs, for a registry known ahead.
+
+    Two more are of what a policy must refuse: a machine whose level is revoked, and another enclave
+    of the same author.
+    """
+    pck, revoked = office.chain.pck, office.machines[f"pcesvn{PCESVN + 1 - TcbStatus.REVOKED}"]
+    first, second = REF_BLOCKS
+    yield "sgx0", _registration(office, pck, first, sgx_body)
+    yield "sgx1", _registration(office, pck, second, sgx_body)
+    yield "tdx0", _registration(office, pck, first, tdx_body)
+    yield "tdx1", _registration(office, pck, second, tdx_body)
+    yield "sgxRevoked", _registration(office, revoked, first, sgx_body)
+    yield "sgxOther", _registration(office, pck, first, _other_enclave)
+
+
+def _registration(
+    office: dcap_cases.Office, pck: Authority, height: int, make_body: Callable[..., bytes]
+) -> dict[str, object]:
+    tee = TeeKind.TDX if make_body is tdx_body else TeeKind.SGX
     key = coincurve.PrivateKey(hashlib.sha256(b"signer for tests").digest())
     signer = keccak256(key.public_key.format(compressed=False)[1:])[12:]
     hpke = hashlib.sha256(b"hpke for tests").digest()
     # RLP of [deployer, 0]: a list of 22 bytes, a string of 20, the empty string.
     registry = keccak256(b"\xd6\x94" + DEPLOYER + b"\x80")[12:]
-    for tee, make_body in ((TeeKind.SGX, sgx_body), (TeeKind.TDX, tdx_body)):
-        for height in REF_BLOCKS:
-            context = RegistrationContext(
-                CHAIN_ID, registry, OPERATOR, height, keccak256(height.to_bytes(32, "big"))
-            )
-            digest = registration_digest(context, hpke_public_key=hpke)
-            raw = key.sign_recoverable(digest, hasher=None)
-            data = report_data(context, signer=signer, hpke_public_key=hpke)
-            body = make_body(data=data)
-            yield (
-                f"{tee.name.lower()}{REF_BLOCKS.index(height)}",
-                {
-                    "deployer": DEPLOYER,
-                    "registry": registry,
-                    "signer": signer,
-                    "operator": OPERATOR,
-                    "hpkePublicKey": hpke,
-                    "refBlock": height,
-                    "refBlockHash": context.block_hash,
-                    "signature": raw[:32] + bytes((raw[32] | raw[64] << 7,)) + raw[33:64],
-                    "imageId": image_id(tee, body),
-                    "reportData": data,
-                    "evidence": evidence(Parts(QuoteForm.oldest(tee), body), pck),
-                },
-            )
+    context = RegistrationContext(
+        CHAIN_ID, registry, OPERATOR, height, keccak256(height.to_bytes(32, "big"))
+    )
+    digest = registration_digest(context, hpke_public_key=hpke)
+    raw = key.sign_recoverable(digest, hasher=None)
+    data = report_data(context, signer=signer, hpke_public_key=hpke)
+    parts = Parts(QuoteForm.oldest(tee), make_body(data=data))
+    made = evidence(parts, pck.key)
+    return {
+        "deployer": DEPLOYER,
+        "registry": registry,
+        "signer": signer,
+        "operator": OPERATOR,
+        "hpkePublicKey": hpke,
+        "refBlock": height,
+        "refBlockHash": context.block_hash,
+        "signature": raw[:32] + bytes((raw[32] | raw[64] << 7,)) + raw[33:64],
+        "imageId": image_id(tee, parts.body),
+        "reportData": data,
+        "evidence": made,
+        "hints": office.hints(parts, made, pck),
+        "certificate": pck.der,
+    }
+
+
+def _other_enclave(data: bytes) -> bytes:
+    """The test image with another MRENCLAVE, all else the same."""
+    body = sgx_body(data=data)
+    return body[:64] + hashlib.sha256(b"another enclave").digest() + body[96:]
 
 
 def make() -> tuple[dict[str, object], dict[str, object]]:
@@ -168,7 +191,7 @@ def make() -> tuple[dict[str, object], dict[str, object]]:
         "refusedPck": refused_pcks(pck, ca, root) | {"foreign": other.chain.pck.der},
         "sgxExtension": sgx_extension(platform),
         "collateral": described(chain, platform, NOW),
-        "registration": dict(registrations(pck.key)),
+        "registration": dict(registrations(office)),
         "quotes": {
             name: {
                 "evidence": made,

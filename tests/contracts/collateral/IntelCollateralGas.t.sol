@@ -14,25 +14,25 @@ contract IntelCollateralGasTest is CollateralFixture {
     }
 
     function test_updateRootCrl_CostsAtMostAnEighthOfATransaction() external {
-        bytes memory crl = _largest(".rootCrl");
+        bytes memory crl = largest(".rootCrl");
         assertTrue(crl.length > 4000, "the longest");
         _measure(abi.encodeCall(collateral.updateRootCrl, (crl)), "root CRL");
     }
 
     function test_updatePckCrl_CostsAtMostAnEighthOfATransaction() external {
-        bytes memory crl = _largest(".pckCrl");
+        bytes memory crl = largest(".pckCrl");
         assertTrue(crl.length > 49_000, "the longest");
         _measure(abi.encodeCall(collateral.updatePckCrl, (crl, caId)), "PCK CRL");
     }
 
     function test_updateTcbInfo_OfLevelsCostsAtMostAnEighthOfATransaction() external {
-        bytes memory text = _largest(".levels.text");
+        bytes memory text = largest(".levels.text");
         assertEq(text.length, 32_768, "the longest");
         _measure(callSigned(1, text), "levels");
     }
 
     function test_updateTcbInfo_OfModulesCostsAtMostAnEighthOfATransaction() external {
-        bytes memory text = _largest(".modules.text");
+        bytes memory text = largest(".modules.text");
         assertTrue(text.length > 31_000, "near the longest");
         _measure(callSigned(1, text), "modules");
     }
@@ -67,20 +67,7 @@ contract IntelCollateralGasTest is CollateralFixture {
         _measure(abi.encodeCall(collateral.cacheAuthority, (certificate)), "certificate");
     }
 
-    function _largest(string memory key) private view returns (bytes memory) {
-        return vm.parseJsonBytes(vm.readFile(LARGEST), key);
-    }
-
-    /// @dev Execution and calldata, or calldata's floor (EIP-7623).
     function _measure(bytes memory call, string memory what) private {
-        uint256 tokens;
-        for (uint256 i; i < call.length; ++i) {
-            tokens += call[i] == 0 ? 1 : 4;
-        }
-        uint256 before = gasleft();
-        (bool isDone, bytes memory reason) = address(collateral).call(call);
-        uint256 spent = before - gasleft() + 4 * tokens;
-        if (!isDone) revertWith(reason);
-        assertLe(21_000 + (spent > 10 * tokens ? spent : 10 * tokens), MOST, what);
+        assertLe(transactionGas(call), MOST, what);
     }
 }
