@@ -123,7 +123,7 @@ def _add_relaunched(add: Callable[..., None]) -> None:
     add("relaunchStillLate", _td(old, _svns(3, 1, 6)), late, of_old, of_old)
     add("relaunchRevoked", _td(old, _svns(1, 1, 6)), gone, of_old, advisories("MO", gone))
     add("relaunchFromRevoked", _td(_svns(1, 1, 6), new), gone, advisories("MO", gone))
-    add("relaunchWorse", _td(new, old), late, of_old)
+    add("relaunchWorse", _td(new, old), TcbStatus.UP_TO_DATE, of_old)
     qe = replace(_td(old, new), svn=6)
     add("relaunchQeLate", qe, late, advisories("QE", late), of_old)
     qe = replace(_td(old, new), svn=7)

@@ -44,14 +44,17 @@ library TcbStatus {
     }
 
     /// @notice The status of a trust domain whose TDX module was updated while it ran.
-    /// @dev A platform that is worse now than at launch keeps what is worse of both. Reference:
-    ///      Intel SGX and TDX quote verification library, `TDRelaunchCheck`.
+    /// @dev It is that at launch, unless it was out of date and would not be if launched now. A module
+    ///      is never replaced by an older one; where a report says so, the launch counts, but
+    ///      neither may be revoked. Reference: Intel SGX and TDX quote verification library,
+    ///      `TDRelaunchCheck`.
     /// @param launch Merged, of the versions that it was launched with.
     /// @param present Merged, of the versions that the platform has now.
     function ofRelaunch(uint8 launch, uint8 present) internal pure returns (uint8) {
         uint256 before = _asked(launch);
         uint256 today = _asked(present);
-        if (before & LATE == 0 || today & (LATE | GONE) != 0) return merge(launch, present);
+        if (today & GONE != 0) return REVOKED;
+        if (before & LATE == 0 || today & LATE != 0) return launch;
         return (before | today) & CONFIGURATION == 0
             ? TD_RELAUNCH_ADVISED
             : TD_RELAUNCH_ADVISED_CONFIGURATION_NEEDED;

@@ -64,12 +64,12 @@ def relaunch_status(launch: TcbStatus, present: TcbStatus) -> TcbStatus:
         present: Merged status under the module that runs now.
 
     Reference:
-        Intel DCAP quote verification library, `TDRelaunchCheck`; a platform that is worse now than
-        at launch keeps what is worse of both.
+        Intel DCAP quote verification library, `TDRelaunchCheck`. It is the status at launch, unless
+        that was out of date and would not be if launched now; neither may be revoked.
     """
     was_late = launch in (TcbStatus.OUT_OF_DATE, TcbStatus.OUT_OF_DATE_CONFIGURATION_NEEDED)
     if not was_late or present >= TcbStatus.OUT_OF_DATE:
-        return merge_statuses(launch, present)
+        return present if present is TcbStatus.REVOKED else launch
     if (_FLAGS[launch] | _FLAGS[present]) & _CONFIGURATION:
         return TcbStatus.TD_RELAUNCH_ADVISED_CONFIGURATION_NEEDED
     return TcbStatus.TD_RELAUNCH_ADVISED

@@ -51,11 +51,11 @@ contract TcbStatusTest is Test {
     /// @dev Launch by present.
     function test_ofRelaunch_IsTheTable() external view {
         uint8[7][7] memory wanted = [
-            [1, 2, 3, 4, 5, 6, 7],
-            [2, 2, 4, 4, 5, 6, 7],
-            [3, 4, 3, 4, 6, 6, 7],
-            [4, 4, 4, 4, 6, 6, 7],
-            [8, 8, 9, 9, 5, 6, 7],
+            [1, 1, 1, 1, 1, 1, 7],
+            [2, 2, 2, 2, 2, 2, 7],
+            [3, 3, 3, 3, 3, 3, 7],
+            [4, 4, 4, 4, 4, 4, 7],
+            [8, 8, 9, 9, 5, 5, 7],
             [9, 9, 9, 9, 6, 6, 7],
             [7, 7, 7, 7, 7, 7, 7]
         ];

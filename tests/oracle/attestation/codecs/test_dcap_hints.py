@@ -52,9 +52,9 @@ NAMES = STATUS_NAMES | {
 }
 
 
-def _svns(minor: int, major: int = 1) -> bytes:
-    """TEE_TCB_SVN under a TDX module; the platform meets the third version."""
-    return bytes((minor, major, 6)) + bytes(13)
+def _svns(minor: int, major: int = 1, third: int = 6) -> bytes:
+    """TEE_TCB_SVN under a TDX module; the platform meets the third version, if it is 6."""
+    return bytes((minor, major, third)) + bytes(13)
 
 
 def _td(svns: bytes, present: bytes | None = None, *, seam: bytes = bytes(56)) -> bytes:
@@ -215,10 +215,10 @@ def test_a_relaunch_is_advised_where_the_reference_library_does(
     assert (hints.status >= TcbStatus.TD_RELAUNCH_ADVISED) is not is_late
 
 
-def test_a_module_that_is_worse_now_than_at_launch_counts() -> None:
+def test_a_module_that_is_worse_now_than_at_launch_does_not_count() -> None:
     info, identity = INFO[TeeKind.TDX], IDENTITY[TeeKind.TDX]
     hints = build_hints(split_quote(_td(_svns(5), _svns(3))), info, identity)
-    assert hints.status is TcbStatus.OUT_OF_DATE
+    assert hints.status is TcbStatus.UP_TO_DATE
 
 
 def _unmet(quote: DcapQuote, info: TcbInfo, identity: QeIdentity, said: str) -> Unpacked:
@@ -390,3 +390,34 @@ def test_recorded_platforms_have_the_status_that_the_manifest_and_the_reference_
         return
     assert isinstance(built, DcapHints), built
     assert (status, sorted(set(built.advisories))) == (decided[0], sorted(decided[1]))
+
+
+SVNS = (2, 4, 5)
+COMPONENTS = (3, 4, 5, 6)
+
+
+@pytest.mark.parametrize("launch", list(product(SVNS, COMPONENTS)))
+def test_two_modules_come_to_what_the_reference_library_says(launch: tuple[int, int]) -> None:
+    """Whatever the versions of module and platform at launch and now."""
+    info, identity = _with_levels()
+    for now in product(SVNS, COMPONENTS):
+        raw = _td(*(_svns(minor, third=third) for minor, third in (launch, now)))
+        status = build_hints(split_quote(raw), info, identity).status
+        assert NAMES[status] == _decided(raw, info, identity)[0], (launch, now)
+
+
+def _with_levels() -> tuple[TcbInfo, QeIdentity]:
+    """Tables of a platform with four levels and of a module with three."""
+    info = INFO[TeeKind.TDX]
+    (level,) = info.levels
+    first, module, last = info.modules
+    late, both = TcbStatus.OUT_OF_DATE, TcbStatus.OUT_OF_DATE_CONFIGURATION_NEEDED
+    of_platform = ((6, TcbStatus.UP_TO_DATE), (5, TcbStatus.CONFIGURATION_NEEDED), (4, late))
+    levels = tuple(
+        replace(level, tdx=_svns(0, 0, component), grade=replace(level.grade, status=status))
+        for component, status in (*of_platform, (3, both))
+    )
+    of_module = ((5, TcbStatus.UP_TO_DATE), (4, TcbStatus.UP_TO_DATE), (2, late))
+    svns = tuple(replace(module.levels[0], svn=svn, status=status) for svn, status in of_module)
+    modules = (first, replace(module, levels=svns), last)
+    return replace(info, levels=levels, modules=modules), IDENTITY[TeeKind.TDX]
