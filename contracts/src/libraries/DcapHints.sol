@@ -30,9 +30,8 @@ library DcapHints {
     uint256 private constant QE_IDENTITY = 146;
     uint256 private constant LENGTH = 2;
 
-    /// @notice The machine's part. Refuses hints without items, so that the others need not.
+    /// @notice The machine's part.
     function machine(bytes calldata hints) internal pure returns (bytes calldata) {
-        require(hints.length >= ITEMS, IDcapVerifier.DcapVerifier_HintsLength(hints.length, ITEMS));
         return CallData.part(hints, 0, MACHINE);
     }
 
@@ -71,8 +70,9 @@ library DcapHints {
         return CallData.part(hints, QE_IDENTITY, ITEMS - QE_IDENTITY);
     }
 
-    /// @notice All of the items.
+    /// @notice All of the items. Refuses hints that end before them, so that the others need not.
     function items(bytes calldata hints) internal pure returns (bytes calldata) {
+        require(hints.length >= ITEMS, IDcapVerifier.DcapVerifier_HintsLength(hints.length, ITEMS));
         return CallData.from(hints, ITEMS);
     }
 

@@ -11,8 +11,8 @@ import {TcbProof} from "./TcbProof.sol";
 
 /// @notice Appraisal of a quote by Intel's collateral: which level its quoting enclave, its
 ///         platform and its TDX module meet.
-/// @dev Every table that is used is committed to in the collateral; nothing of it is used before
-///      that is shown. Reference: Intel PCS API v4, "TCB info" and "Enclave identity"; Intel SGX
+/// @dev Every table that is used is committed to in the collateral; before that is shown, nothing
+///      of it does more than refuse. Reference: Intel PCS API v4, "TCB info" and "Enclave identity"; Intel SGX
 ///      and TDX quote verification library, `TcbLevelCheck`.
 library DcapTcb {
     /// @dev Of a QE report.
@@ -42,11 +42,11 @@ library DcapTcb {
         bytes16 committed,
         bytes calldata rest
     ) internal pure returns (bytes calldata) {
+        uint8 status;
+        bytes32 advisories;
+        bytes32 root;
+        (status, advisories, root, rest) = _qeLevel(_littleEndian(report, SVN), rest);
         bytes calldata identity = DcapHints.identity(hints);
-        bytes calldata proof;
-        (proof, rest) = DcapHints.take(rest);
-        (uint8 status, bytes32 advisories, bytes32 root) =
-            TcbProof.svn(proof, _littleEndian(report, SVN));
         TcbProof.requireQeIdentity(committed, identity, root);
         _requireIdentity(report, identity);
         claims.tcbStatus = status;
@@ -99,35 +99,58 @@ library DcapTcb {
         bytes calldata hints,
         bytes16 committed,
         bytes calldata rest
-    ) private pure returns (uint8 status, bytes calldata) {
+    ) private pure returns (uint8 status, bytes calldata left) {
         bytes32 levelsRoot;
-        (status, levelsRoot, rest) = _level(claims, hints, svns, rest);
-        bytes calldata proof;
-        (proof, rest) = DcapHints.take(rest);
-        (bytes calldata head, uint8 ofModule, bytes32 advisories, bytes32 modulesRoot) =
-            TcbProof.module(proof, uint8(svns[1]), uint8(svns[0]));
+        (status, levelsRoot, left) = _level(claims, hints, svns, rest);
+        uint8 ofModule;
+        bytes32 modulesRoot;
+        (ofModule, modulesRoot, left) = _module(claims, body, svns, left);
         TcbProof.requireTcbInfo(committed, _pceId(hints), modulesRoot, levelsRoot);
-        _requireModule(body, head);
         status = TcbStatus.merge(claims.tcbStatus, status);
         // `tdxModule`, before TDX 1.5, has no levels of its own.
         if (svns[1] != 0) status = TcbStatus.merge(status, ofModule);
-        return (status, _advisories(claims, advisories, rest));
+    }
+
+    /// @dev The level of a quoting enclave. Its root is not compared yet: the caller does.
+    function _qeLevel(uint16 svn, bytes calldata rest)
+        private
+        pure
+        returns (uint8 status, bytes32 advisories, bytes32 root, bytes calldata left)
+    {
+        bytes calldata proof;
+        (proof, left) = DcapHints.take(rest);
+        (status, advisories, root) = TcbProof.svn(proof, svn);
+    }
+
+    /// @dev The TDX module's level. Its root is not compared yet: the caller does.
+    function _module(Claims memory claims, bytes calldata body, bytes16 svns, bytes calldata rest)
+        private
+        pure
+        returns (uint8 status, bytes32 root, bytes calldata left)
+    {
+        bytes calldata proof;
+        (proof, left) = DcapHints.take(rest);
+        bytes calldata head;
+        bytes32 advisories;
+        (head, status, advisories, root) = TcbProof.module(proof, uint8(svns[1]), uint8(svns[0]));
+        _requireModule(body, head);
+        left = _advisories(claims, advisories, left);
     }
 
     /// @dev The platform's level. Its root is not compared yet: the caller does.
     function _level(Claims memory claims, bytes calldata hints, bytes16 svns, bytes calldata rest)
         private
         pure
-        returns (uint8, bytes32, bytes calldata)
+        returns (uint8 status, bytes32 root, bytes calldata left)
     {
         bytes32 components = bytes32(DcapHints.components(hints)) | bytes32(svns) >> 128;
         if (svns[1] != 0) components |= MODULE_COMPONENTS;
         (, uint16 pceSvn) = DcapHints.pce(hints);
         bytes calldata proof;
-        (proof, rest) = DcapHints.take(rest);
-        (uint8 status, bytes32 advisories, bytes32 root) =
-            TcbProof.platform(proof, components, pceSvn);
-        return (status, root, _advisories(claims, advisories, rest));
+        (proof, left) = DcapHints.take(rest);
+        bytes32 advisories;
+        (status, advisories, root) = TcbProof.platform(proof, components, pceSvn);
+        left = _advisories(claims, advisories, left);
     }
 
     /// @dev Take the item that spells out a level's advisories.

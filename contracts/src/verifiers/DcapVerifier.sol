@@ -81,28 +81,20 @@ contract DcapVerifier is IDcapVerifier {
     {
         // 1. Form: a supported version with exactly the parts it has, from Intel's quoting enclave.
         QuoteLayout memory form = DcapQuote.parse(evidence);
-        bytes16 vendor = CallData.b16(evidence, 12);
-        require(vendor == QE_VENDOR, DcapVerifier_QeVendor(vendor, QE_VENDOR));
-        bytes calldata machine = DcapHints.machine(hints);
+        _requireVendor(CallData.b16(evidence, 12));
         (bytes calldata numbers, bytes calldata rest) = DcapHints.take(DcapHints.items(hints));
         // 2. Collateral: the documents that the hints name are there and in date, none revoked.
         QuoteCollateral memory live = _liveCollateral(claims, form.tee, hints, numbers.length > 0);
-        // 3. Machine: its PCK certificate was verified in this revocation epoch and has not ended.
-        claims.notAfter = _requireKept(CallData.keccak(machine), live.epoch);
-        bytes calldata tail = CallData.from(evidence, form.bodyEnd);
-        // 4. Quoting enclave: the machine signed its report, which names the attestation key.
-        bytes calldata report = CallData.part(tail, QE_REPORT, QE_SIGNATURE - QE_REPORT);
-        _requireQuotingEnclave(tail, report, machine);
-        // 5. Quote: header and report body are signed by the attestation key.
-        require(
-            _isSigned(CallData.part(evidence, 0, form.bodyEnd), tail, CallData.from(tail, KEY)),
-            DcapVerifier_QuoteSignature()
-        );
-        // 6. Attributes: no debugger, no key of the platform's own enclaves, no service TD.
-        bytes calldata body = CallData.part(evidence, form.bodyStart, form.bodyEnd - form.bodyStart);
-        DcapQuote.requireProduction(body, form.tee);
-        // 7. Levels: what the collateral says of quoting enclave, platform and TDX module.
-        rest = DcapTcb.quotingEnclave(claims, report, hints, live.qe, rest);
+        // 3. to 5. Machine, quoting enclave and quote: each is vouched for by the one before.
+        {
+            bytes calldata report;
+            (claims.notAfter, report) = _requireGenuine(evidence, hints, form.bodyEnd, live.epoch);
+            // 6. Attributes: no debugger, no key of the platform's own enclaves, no service TD.
+            DcapQuote.requireProduction(_body(evidence, form), form.tee);
+            // 7. Levels: what the collateral says of quoting enclave, platform and TDX module.
+            rest = DcapTcb.quotingEnclave(claims, report, hints, live.qe, rest);
+        }
+        bytes calldata body = _body(evidence, form);
         rest = DcapTcb.platform(claims, body, form.tee, hints, live.tcb, rest);
         DcapHints.finish(rest);
         // 8. Numbers: when the collateral's became public, and when it was superseded.
@@ -206,6 +198,40 @@ contract DcapVerifier is IDcapVerifier {
         require(
             c.keyUsage & set == set && c.keyUsage & clear == 0,
             DcapVerifier_KeyUsage(c.keyUsage, set, clear)
+        );
+    }
+
+    function _body(bytes calldata evidence, QuoteLayout memory form)
+        private
+        pure
+        returns (bytes calldata)
+    {
+        return CallData.part(evidence, form.bodyStart, form.bodyEnd - form.bodyStart);
+    }
+
+    function _requireVendor(bytes16 vendor) private pure {
+        require(vendor == QE_VENDOR, DcapVerifier_QeVendor(vendor, QE_VENDOR));
+    }
+
+    /// @return notAfter The end of the machine's certificate.
+    /// @return report The quoting enclave's.
+    function _requireGenuine(
+        bytes calldata evidence,
+        bytes calldata hints,
+        uint256 bodyEnd,
+        uint16 epoch
+    ) private view returns (uint40 notAfter, bytes calldata report) {
+        // 3. Machine: its PCK certificate was verified in this revocation epoch and has not ended.
+        bytes calldata machine = DcapHints.machine(hints);
+        notAfter = _requireKept(CallData.keccak(machine), epoch);
+        // 4. Quoting enclave: the machine signed its report, which names the attestation key.
+        bytes calldata tail = CallData.from(evidence, bodyEnd);
+        report = CallData.part(tail, QE_REPORT, QE_SIGNATURE - QE_REPORT);
+        _requireQuotingEnclave(tail, report, machine);
+        // 5. Quote: header and report body are signed by the attestation key.
+        require(
+            _isSigned(CallData.part(evidence, 0, bodyEnd), tail, CallData.from(tail, KEY)),
+            DcapVerifier_QuoteSignature()
         );
     }
 

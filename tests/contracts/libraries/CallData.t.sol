@@ -39,6 +39,25 @@ contract CallDataTest is Test {
         assertEq(before, data, "what was allocated");
     }
 
+    /// @dev Of a large input the 64th part of the gas, which a failed precompile leaves, is enough to go on.
+    function test_sha_IsRightOrReverts_HoweverLittleGas() external view {
+        bytes memory data = new bytes(1 << 17);
+        bytes32 wanted = sha256(bytes.concat(data, data));
+        uint256 refused;
+        for (uint256 gas_ = 150_000; gas_ < 400_000; gas_ += 5_000) {
+            try this.shaOfBoth{gas: gas_}(data) returns (bytes32 digest) {
+                assertEq(digest, wanted, "digest");
+            } catch {
+                ++refused;
+            }
+        }
+        assertTrue(refused > 10 && refused < 50, "both happen");
+    }
+
+    function shaOfBoth(bytes calldata data) external view returns (bytes32) {
+        return CallData.sha(data, data);
+    }
+
     function compareWords(bytes calldata data, uint256 at_) external pure {
         assertEq(CallData.word(data, at_), bytes32(data[at_:at_ + 32]), "word");
         assertEq(CallData.u8(data, at_), uint8(data[at_]), "u8");

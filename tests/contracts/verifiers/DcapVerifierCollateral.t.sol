@@ -38,7 +38,7 @@ contract DcapVerifierCollateralTest is DcapFixture {
     }
 
     /// @dev Where the chain has no P256VERIFY, and the collateral was told so.
-    function test_verify_WorksWithoutThePrecompile() external {
+    function test_verify_WorksInSolidityAlone() external {
         deployEmpty(false);
         bringAll("");
         vm.mockCall(P256.PRECOMPILE, "", "");
