@@ -125,8 +125,11 @@ async def anvil(
     command += ["--gas-limit", "300000000"]
     if block_time_s is not None:
         command += ["--block-time", str(block_time_s)]
-    began_at = int(time.time()) - began_s_ago if stopped_at is None else stopped_at
-    command += ["--timestamp", str(began_at)]
+    if stopped_at is not None:
+        command += ["--timestamp", str(stopped_at)]
+    elif began_s_ago:
+        # In whole seconds, so that its clock is behind by up to one more; without, it is right.
+        command += ["--timestamp", str(int(time.time()) - began_s_ago)]
     async with child(command, name="anvil") as process:
         url = f"http://127.0.0.1:{await _port(process)}"
         timeout = aiohttp.ClientTimeout(total=CALL_S)
