@@ -42,7 +42,8 @@ class FakeCollateral:
         """Have it keep something else of every document of a kind."""
         for place, kept in self.kept.items():
             if place[0] is kind:
-                self.kept[place] = replace(kept, **changes)  # type: ignore[arg-type]  # as given
+                # mypy does not know the types of fields that are named at run time.
+                self.kept[place] = replace(kept, **changes)  # type: ignore[arg-type]
 
     def _of(self, *place: object) -> Kept:
         return self.kept.get(place, NOTHING)
