@@ -125,11 +125,8 @@ async def anvil(
     command += ["--gas-limit", "300000000"]
     if block_time_s is not None:
         command += ["--block-time", str(block_time_s)]
-    if stopped_at is not None:
-        command += ["--timestamp", str(stopped_at)]
-    elif began_s_ago:
-        # In whole seconds, so that its clock is behind by up to one more; without, it is right.
-        command += ["--timestamp", str(int(time.time()) - began_s_ago)]
+    began_at = int(time.time()) - began_s_ago if stopped_at is None else stopped_at
+    command += ["--timestamp", str(began_at)]
     async with child(command, name="anvil") as process:
         url = f"http://127.0.0.1:{await _port(process)}"
         timeout = aiohttp.ClientTimeout(total=CALL_S)
@@ -139,7 +136,23 @@ async def anvil(
             await node.call("anvil_setLoggingEnabled", False)
             if stopped_at is not None:
                 await node.call("anvil_setBlockTimestampInterval", 0)
+            else:
+                await _set_clock(node, began_s_ago)
             yield node
+
+
+async def _set_clock(node: Anvil, behind_s: int) -> None:
+    """Set its clock by ours, exactly.
+
+    Anvil keeps the difference of two whole seconds, of which the second may have ended between
+    them: then it would be behind by one for good, and a facade, which says no time ahead of its
+    block, would say a second less than a report.
+    """
+    while True:
+        now = int(time.time())
+        await node.call("evm_setTime", hex(now - behind_s))
+        if int(time.time()) == now:
+            return
 
 
 async def _port(process: Child) -> int:
