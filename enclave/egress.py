@@ -131,6 +131,8 @@ def make_tls_context(ca_pem: bytes, extra_ca: bytes | None) -> ssl.SSLContext:
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    # The library would take a common name for a host name where no alternative name is given.
+    context.hostname_checks_common_name = False
     context.set_ciphers(_CIPHERS)
     context.set_alpn_protocols(["http/1.1"])
     context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
@@ -312,7 +314,7 @@ class Egress:
                 asyncio.timeout(deadline_s),
                 self._open_session().get(url, headers=headers, allow_redirects=False) as response,
             ):
-                _check_encoding(response)
+                _check_framing(response)
                 return Reply(
                     status=response.status,
                     body=await self._read(response),
@@ -353,8 +355,15 @@ class Egress:
         return b"".join(chunks)
 
 
-def _check_encoding(response: aiohttp.ClientResponse) -> None:
-    """Refuse compressed bodies: `identity` was asked for, and nothing here decompresses."""
+def _check_framing(response: aiohttp.ClientResponse) -> None:
+    """Refuse bodies whose end only the hang-up marks, and compressed ones.
+
+    The relay can cut a stream, so the end of a body must be stated inside of TLS. `identity` was
+    asked for, and nothing here decompresses.
+    """
+    is_chunked = response.headers.get("Transfer-Encoding", "").lower() == "chunked"
+    if response.status == 200 and response.content_length is None and not is_chunked:
+        raise SourceMalformed("body without a stated end, wanted a length or chunks")
     encoding = response.headers.get("Content-Encoding", "identity")
     if encoding.lower() != "identity":
         raise SourceMalformed("body is content-encoded, wanted identity")

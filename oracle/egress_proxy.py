@@ -28,6 +28,9 @@ _TARGET = re.compile(r"(?=.{1,253}:)([a-z0-9](?:[a-z0-9.-]*[a-z0-9])?):([1-9][0-
 MAX_TARGET = 260
 #: One read from a socket, bytes; larger than a TLS record.
 _CHUNK = 65_536
+#: Streams that may wait to be accepted: more than the enclave opens at once, since a unix socket
+#: refuses what finds the queue full.
+_BACKLOG = 512
 
 Target = tuple[str, int]
 
@@ -135,10 +138,8 @@ class EgressProxy:
         await self._tasks.__aenter__()
         # `create_server` takes any stream socket; `create_unix_server` none but AF_UNIX.
         loop = asyncio.get_running_loop()
-        if listener.family == socket.AF_UNIX:
-            self._server = await loop.create_unix_server(lambda: _Inner(self), sock=listener)
-        else:
-            self._server = await loop.create_server(lambda: _Inner(self), sock=listener)
+        make = loop.create_server if listener.family != socket.AF_UNIX else loop.create_unix_server
+        self._server = await make(lambda: _Inner(self), sock=listener, backlog=_BACKLOG)
         return self
 
     async def __aexit__(
@@ -356,6 +357,5 @@ def _listen(path: Path) -> socket.socket:
     # directories that they make meanwhile.
     os.fchmod(listener.fileno(), 0o600)
     listener.bind(str(path))
-    listener.listen(512)
     listener.setblocking(False)
     return listener

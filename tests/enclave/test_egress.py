@@ -266,6 +266,9 @@ _CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
         (b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{", SourceUnavailable),
         (b"HTTP/1.1 200 OK\r\nContent-Le", SourceUnavailable),
         (_CHUNKED + b"5\r\nab", SourceUnavailable),
+        (b"HTTP/1.1 200 OK\r\n\r\n{}", SourceMalformed),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", SourceMalformed),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n{}", SourceMalformed),
         (_CHUNKED + b"zz\r\n", SourceError),
         (_CHUNKED + b"-1\r\nab\r\n", SourceError),
         (b"220 smtp.venue.test\r\n\r\n", SourceMalformed),
@@ -304,9 +307,9 @@ async def test_an_endless_body_costs_no_more_than_the_limit(venue: Venue, egress
     async def flood(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal sent
         await reader.readuntil(b"\r\n\r\n")
-        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        writer.write(_CHUNKED)
         while True:
-            writer.write(b"x" * 65_536)
+            writer.write(b"10000\r\n" + b"x" * 65_536 + b"\r\n")
             await writer.drain()
             sent += 65_536
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import socket
 import stat
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
@@ -73,6 +74,17 @@ async def test_bytes_pass_both_ways_unchanged_and_are_counted(path: Path) -> Non
             assert relay.counters.open == 1
             writer.close()
             await writer.wait_closed()
+
+
+async def test_as_many_streams_as_the_enclave_may_open_can_wait_at_once(path: Path) -> None:
+    streams = [socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) for _ in range(256)]
+    async with EgressProxy(path, set()):
+        # The relay has no turn to accept before the last of them.
+        for stream in streams:
+            stream.setblocking(False)
+            stream.connect(str(path))
+    for stream in streams:
+        stream.close()
 
 
 async def test_a_reader_that_lags_pauses_the_source_instead_of_filling_memory(path: Path) -> None:
