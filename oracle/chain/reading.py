@@ -6,7 +6,7 @@ from typing import Any, Protocol
 from enclave.domain.errors import ChainError
 from oracle.chain.abi_codec import ContractAbi, decode_revert, revert_name
 from oracle.chain.base import CallReverted
-from oracle.chain.rpc import RpcRefused, hex_bytes
+from oracle.chain.rpc import RpcOversized, RpcRefused, hex_bytes
 
 #: Blocks whose events are asked for at once; halved where an endpoint refuses so many.
 MAX_BLOCKS = 10_000
@@ -69,7 +69,7 @@ async def read_logs(
         span = {"fromBlock": hex(first), "toBlock": hex(last)}
         try:
             logs = await rpc.request("eth_getLogs", [{**wanted, **span}])
-        except RpcRefused:
+        except (RpcRefused, RpcOversized):
             # Too many blocks or events for this endpoint; they say so in many ways.
             if first == last:
                 raise

@@ -94,7 +94,7 @@ async def _check_endpoints(config: Config, rpc: Rpc) -> list[Finding]:
     findings = []
     for endpoint in rpc.endpoints:
         name = f"rpc {endpoint.number}"
-        chain = open_chain(config, Rpc(rpc.chain_id, [endpoint], rpc.timeout_s))
+        chain = open_chain(config, Rpc(rpc.chain_id, [endpoint]))
         mend = f"check chain.rpc_urls number {endpoint.number} and chain.chain_id"
         try:
             head = await chain.head()

@@ -25,7 +25,7 @@ def doctor(config: ConfigPath = Path("oracle.toml"), output: OutputOption = Outp
         settings = load_config(config)
         feeds = configured_feeds(settings)
         configure_logging(sys.stderr, level="error", style="text")
-        # Imported here: it brings web3.
+        # Imported here: it brings eth_account.
         from oracle.cli.checks import check_all
 
         findings = asyncio.run(check_all(settings, feeds))

@@ -24,7 +24,7 @@ def run(config: ConfigPath = Path("oracle.toml")) -> None:
     with ends_with_status():
         settings = load_config(config)
         configure_logging(sys.stderr, level=settings.log.level, style=settings.log.style)
-        # Imported here: it brings web3, which a wrong configuration need not wait for.
+        # Imported here: it brings eth_account, which a wrong configuration need not wait for.
         from oracle.daemon import Daemon
 
         daemon = Daemon(settings, configured_feeds(settings))
