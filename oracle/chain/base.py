@@ -28,11 +28,13 @@ class Call:
         purpose: What for, a constant word for logs, metrics and journal.
         target: Address of the contract.
         data: Selector and arguments.
+        feeds: Indexes of the feeds that a report answers; empty for everything else.
     """
 
     purpose: str
     target: str
     data: bytes
+    feeds: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,7 @@ class Receipt:
         gas_used: Units.
         gas_price_wei: Paid for a unit.
         logs: Its events in order.
+        block_hash: 32 bytes; empty where it is not known.
     """
 
     hash: bytes
@@ -82,6 +85,7 @@ class Receipt:
     gas_used: int
     gas_price_wei: int
     logs: tuple[Log, ...] = ()
+    block_hash: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

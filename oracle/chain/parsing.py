@@ -40,6 +40,7 @@ def parse_receipt(value: Any) -> Receipt:
         gas_used=quantity(value.get("gasUsed")),
         gas_price_wei=quantity(value.get("effectiveGasPrice")),
         logs=tuple(parse_log(item) for item in value["logs"]),
+        block_hash=hex_bytes(value.get("blockHash"), 32),
     )
 
 

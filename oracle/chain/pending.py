@@ -1,6 +1,6 @@
 """What transactions need of a journal; `oracle.store` has one."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 
@@ -24,21 +24,7 @@ class SignedForm(Protocol):
 
     @property
     def max_priority_fee_wei(self) -> int:
-        """Of a unit of gas."""
-        ...
-
-
-class PendingTransaction(Protocol):
-    """A journaled transaction whose end is not known."""
-
-    @property
-    def id(self) -> int:
-        """The journal's number."""
-        ...
-
-    @property
-    def nonce(self) -> int:
-        """The account's."""
+        """Of a unit of gas; on a chain without a base fee the same as `max_fee_wei`."""
         ...
 
     @property
@@ -62,8 +48,32 @@ class PendingTransaction(Protocol):
         ...
 
     @property
+    def feeds(self) -> frozenset[int]:
+        """As in `Call`."""
+        ...
+
+
+class JournalEntry(Protocol):
+    """A journaled transaction."""
+
+    @property
+    def id(self) -> int:
+        """The journal's number."""
+        ...
+
+    @property
+    def nonce(self) -> int:
+        """The account's."""
+        ...
+
+    @property
+    def state(self) -> str:
+        """A `TransactionState`."""
+        ...
+
+    @property
     def attempts(self) -> Sequence[SignedForm]:
-        """Oldest first; at least one."""
+        """Oldest first; at least one. Forms of different calls: the newer one superseded."""
         ...
 
 
@@ -80,24 +90,30 @@ class TransactionJournal(Protocol):
         target: str,
         data: bytes,
         gas: int,
+        feeds: Collection[int],
         hash_: bytes,
         raw: bytes,
         max_fee_wei: int,
         max_priority_fee_wei: int,
-    ) -> PendingTransaction:
-        """Write the intent to send, with the first signed form."""
+    ) -> JournalEntry:
+        """Write the intent to send, with the first signed form; it is pending."""
         ...
 
     async def add_attempt(
         self,
         transaction_id: int,
         *,
+        purpose: str,
+        target: str,
+        data: bytes,
+        gas: int,
+        feeds: Collection[int],
         hash_: bytes,
         raw: bytes,
         max_fee_wei: int,
         max_priority_fee_wei: int,
     ) -> SignedForm:
-        """Write another signed form with the same nonce."""
+        """Write another signed form with the same nonce, of the same call or of another one."""
         ...
 
     async def finish(
@@ -107,21 +123,36 @@ class TransactionJournal(Protocol):
         *,
         hash_: bytes = b"",
         block: int | None = None,
+        block_hash: bytes | None = None,
         gas_used: int | None = None,
         gas_price_wei: int | None = None,
         note: str = "",
     ) -> None:
-        """Write how it ended: `mined`, `reverted` or `replaced`."""
+        """Write how it ended."""
         ...
 
-    async def pending(self, *, chain_id: int, submitter: str) -> Sequence[PendingTransaction]:
-        """Transactions whose end is not known, by nonce."""
+    async def reopen(self, transaction_id: int) -> None:
+        """Take it as pending again: the chain lost it."""
         ...
 
-    async def next_nonce(self, *, chain_id: int, submitter: str) -> int:
-        """One more than the highest nonce that is known to be used; 0 without any."""
+    async def find(
+        self, *, chain_id: int, submitter: str, states: Collection[str], from_nonce: int = 0
+    ) -> Sequence[JournalEntry]:
+        """Transactions in these states, by nonce."""
         ...
 
-    async def reopen(self, *, chain_id: int, submitter: str, from_nonce: int) -> None:
-        """Take finished transactions from a nonce on as pending again: the chain lost them."""
+    async def newest_block(
+        self, *, chain_id: int, submitter: str, states: Collection[str]
+    ) -> tuple[int, bytes] | None:
+        """Height and hash of the highest block with one of them; the hash may be empty."""
+        ...
+
+    async def settle(
+        self, *, chain_id: int, submitter: str, to_block: int, moves: Mapping[str, str]
+    ) -> None:
+        """Move what stands in this block or below from each state to another."""
+        ...
+
+    async def next_nonce(self, *, chain_id: int, submitter: str, states: Collection[str]) -> int:
+        """One more than the highest nonce in these states; 0 without any."""
         ...

@@ -1,50 +1,41 @@
 """Transactions: journaled before they are sent, one nonce owner, fees under a cap.
 
 Whatever a send answers, the transaction may have been accepted: only a receipt, or a nonce that
-another transaction used, ends it. Sending the same bytes again is always safe.
+another transaction used, ends it. Sending the same bytes again is always safe. The states and what
+leads from one to the other: `oracle.chain.states`.
 """
 
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypedDict
+from typing import Any, Final
 
 import structlog
 
 from enclave.domain.errors import ChainError
-from oracle.chain.abi_codec import ContractAbi, decode_revert, revert_name
-from oracle.chain.base import Block, Call, CallReverted, Receipt
+from oracle.chain.abi_codec import ContractAbi
+from oracle.chain.base import Call, CallReverted, Receipt
+from oracle.chain.fees import FeePolicy, Fees, raised
+from oracle.chain.forms import Form, Slot, sign_form
 from oracle.chain.keys import SubmitterKey
-from oracle.chain.parsing import parse_block, parse_receipt
-from oracle.chain.pending import PendingTransaction, SignedForm, TransactionJournal
-from oracle.chain.rpc import Rpc, RpcRefused, quantity
+from oracle.chain.lookback import Lookback
+from oracle.chain.outbox import Outbox, Wanted
+from oracle.chain.pending import SignedForm, TransactionJournal
+from oracle.chain.preflight import MAX_GAS, Preflight
+from oracle.chain.rpc import Rpc
+from oracle.chain.sender import SenderView
+from oracle.chain.states import USED, TransactionState, follow
+
+__all__ = ["MAX_GAS", "EvmSubmitter", "FeePolicy", "SubmitterStats"]
 
 log = structlog.get_logger(__name__)
 
-#: Largest gas limit of one transaction (EIP-7825).
-MAX_GAS = 16_777_216
 #: How often a nonce must be seen used by no transaction of ours before it counts as taken.
-_FOREIGN_SIGHTINGS = 5
-_REVERT_CODE = 3
-
-
-@dataclass(frozen=True, slots=True)
-class FeePolicy:
-    """Bounds of what is paid.
-
-    Attributes:
-        max_fee_wei: Highest fee of a unit of gas, never exceeded.
-        max_priority_fee_wei: Tip of the first attempt.
-        bump_percent: Raise of a replacement; nodes want at least 10.
-        confirm_timeout_s: Wait before a replacement.
-        receipt_poll_s: Time between two questions for a receipt.
-    """
-
-    max_fee_wei: int
-    max_priority_fee_wei: int
-    bump_percent: int
-    confirm_timeout_s: float
-    receipt_poll_s: float
+_FOREIGN_SIGHTINGS: Final = 5
+#: Gas of a transfer of nothing, which fills a nonce that a reorganisation left free.
+_FILLER_GAS: Final = 21_000
+_FILLER: Final = "fill_nonce"
+_RETRY_S: Final = 1.0
 
 
 @dataclass(slots=True)
@@ -56,20 +47,24 @@ class SubmitterStats:
     reverted: int = 0
     replaced: int = 0
     bumped: int = 0
+    dropped: int = 0
+    reopened: int = 0
     gas_used: int = 0
     spent_wei: int = 0
     in_flight: int = 0
 
 
-class _Signed(TypedDict):
-    hash_: bytes
-    raw: bytes
-    max_fee_wei: int
-    max_priority_fee_wei: int
+@dataclass(slots=True)
+class _Wait:
+    """What was seen while waiting for a transaction's end."""
+
+    deadline: float
+    height: int = 0
+    sightings: int = 0
 
 
 class EvmSubmitter:
-    """The only sender of one account on one chain."""
+    """The only sender of one account on one chain; one transaction at a time."""
 
     def __init__(
         self,
@@ -79,12 +74,24 @@ class EvmSubmitter:
         policy: FeePolicy,
         errors: ContractAbi,
     ) -> None:
+        """Set up; nothing is asked yet.
+
+        Args:
+            rpc: Endpoints of the chain.
+            journal: Where transactions are written before they are sent.
+            key: Of the account.
+            policy: Bounds of what is paid.
+            errors: Names of the contracts' errors.
+        """
         self.stats = SubmitterStats()
         self._rpc = rpc
         self._journal = journal
         self._key = key
         self._policy = policy
-        self._errors = errors
+        self._view = SenderView(rpc, key.address)
+        self._preflight = Preflight(rpc, self._view, policy, errors, key.address)
+        self._lookback = Lookback(self._view, journal, chain_id=rpc.chain_id, submitter=key.address)
+        self._outbox = Outbox()
         self._turn = asyncio.Lock()
 
     @property
@@ -96,127 +103,227 @@ class EvmSubmitter:
         """Send a call and wait until the chain says how it ended.
 
         Waits without a limit once the transaction is journaled: its nonce is taken until then.
-        Cancelling leaves it in the journal, and `resume` goes on with it.
+        Cancelling leaves it in the journal, and `resume` goes on with it. What the receipt says
+        may be undone by a reorganisation; the transaction is then sent again.
 
         Raises:
             CallReverted: The chain refuses it; known before anything was sent, or mined as such.
-            ChainError: Not sent: no endpoint, fee above the cap, or too little on the account.
+            ChainError: Not sent: no endpoint, fee above the cap, or too little on the account. Or
+                its nonce was used by somebody else with this key.
         """
-        async with self._turn:
-            await self._resume()
-            gas = await self._estimate(call)
-            max_fee, tip = self._fees(await self._head())
-            await self._check_balance(gas * max_fee)
-            nonce = await self._next_nonce()
-            transaction = await self._journal.begin(
-                chain_id=self._rpc.chain_id,
-                submitter=self.address,
-                nonce=nonce,
-                purpose=call.purpose,
-                target=call.target,
-                data=call.data,
-                gas=gas,
-                **self._sign(call.target, call.data, nonce, gas, max_fee, tip),
-            )
-            return await self._complete(transaction)
+        wanted = self._outbox.add(call)
+        try:
+            while not wanted.is_done:
+                async with self._turn:
+                    if not wanted.is_done:
+                        await self._work_for(wanted)
+        finally:
+            self._outbox.remove(wanted)
+        return wanted.result()
 
     async def resume(self) -> None:
-        """Finish what an earlier run left in the journal."""
-        async with self._turn:
-            await self._resume()
+        """Finish what an earlier run left, and send again what the chain has lost since."""
+        is_done = await self._work_off()
+        while not is_done:
+            await asyncio.sleep(_RETRY_S)
+            is_done = await self._work_off()
 
-    async def _resume(self) -> None:
-        pending = await self._journal.pending(chain_id=self._rpc.chain_id, submitter=self.address)
-        for transaction in pending:
-            log.info("transaction_resumed", purpose=transaction.purpose, nonce=transaction.nonce)
-            try:
-                await self._complete(transaction)
-            except ChainError as error:
-                # Its end is in the journal; who wanted it is gone.
-                log.warning("transaction_lost", purpose=transaction.purpose, error=str(error))
+    async def keep(self, pause_s: float) -> None:
+        """Do as `resume` again and again, until cancelled.
 
-    async def _complete(self, transaction: PendingTransaction) -> Receipt:
-        """Send until there is a receipt for any attempt."""
-        attempts = list(transaction.attempts)
-        self.stats.in_flight = 1
-        loop = asyncio.get_running_loop()
+        Args:
+            pause_s: Time between two looks at the chain.
+        """
+        while True:
+            await self.resume()
+            await asyncio.sleep(pause_s)
+
+    async def _work_off(self) -> bool:
+        """Work until nothing is open; false if the chain does not answer."""
         try:
-            await self._broadcast(transaction, attempts[-1])
-            deadline, sightings = loop.time() + self._policy.confirm_timeout_s, 0
             while True:
-                await asyncio.sleep(self._policy.receipt_poll_s)
-                try:
-                    receipt = await self._find_receipt(transaction, attempts)
-                    is_used = receipt is None and await self._is_nonce_used(transaction)
-                except ChainError as error:
-                    # Nothing is known; the pool has logged the endpoints and rests them.
-                    log.debug("receipt_unknown", error=str(error))
-                    continue
-                if receipt is not None:
-                    return await self._finish(transaction, receipt)
-                sightings = sightings + 1 if is_used else 0
-                if sightings >= _FOREIGN_SIGHTINGS:
-                    await self._give_up(transaction)
-                if loop.time() >= deadline:
-                    deadline = loop.time() + self._policy.confirm_timeout_s
-                    await self._push(transaction, attempts)
+                async with self._turn:
+                    if not await self._has_history():
+                        return True
+                    slots, _ = await self._open_slots()
+                    if not slots:
+                        return True
+                    log.info("transaction_resumed", nonce=slots[0].nonce)
+                    await self._complete(slots)
+        except ChainError as error:
+            log.warning("resume_waits", error=str(error))
+            return False
+
+    async def _has_history(self) -> bool:
+        """Whether the journal holds anything that the chain may have lost."""
+        return (
+            await self._journal.next_nonce(
+                chain_id=self._rpc.chain_id, submitter=self.address, states=tuple(TransactionState)
+            )
+            > 0
+        )
+
+    async def _work_for(self, wanted: Wanted) -> None:
+        """Do the next piece of work, whosever it is; a failure is this caller's if nothing went."""
+        try:
+            await self._work()
+        except ChainError as error:
+            if not wanted.hashes:
+                wanted.error = error
+                return
+            log.debug("work_waits", error=str(error))
+            await asyncio.sleep(self._policy.receipt_poll_s)
+
+    async def _work(self) -> None:
+        slots, count = await self._open_slots()
+        if slots:
+            await self._complete(slots)
+            return
+        wanted = self._outbox.next()
+        if wanted is None:
+            return
+        try:
+            slot = await self._begin(wanted, count)
+        except ChainError as error:
+            wanted.error = error
+            return
+        await self._complete([slot])
+
+    async def _open_slots(self) -> tuple[list[Slot], int]:
+        """What is open, by nonce and without gaps; and the account's next nonce."""
+        count = await self._view.count()
+        await self._lookback.look(count)
+        self.stats.reopened = self._lookback.reopened
+        who: Any = {"chain_id": self._rpc.chain_id, "submitter": self.address}
+        found = await self._journal.find(**who, states=(TransactionState.PENDING,))
+        slots = [Slot(each.id, each.nonce, list(each.attempts)) for each in found]
+        if slots:
+            gap = range(count, slots[0].nonce)
+            return [*[await self._fill(nonce) for nonce in gap], *slots], count
+        known = await self._journal.next_nonce(**who, states=USED)
+        if count < known:
+            raise ChainError(f"nonce {count} is behind the journal's {known}; the endpoint lags")
+        return [], count
+
+    async def _fill(self, nonce: int) -> Slot:
+        """A transfer of nothing, where somebody else's transaction was before a reorganisation."""
+        fees = await self._preflight.fees()
+        log.warning("nonce_filled", nonce=nonce)
+        call = Call(_FILLER, self.address, b"")
+        return await self._write(self._sign(call, nonce, _FILLER_GAS, fees), nonce)
+
+    async def _begin(self, wanted: Wanted, nonce: int) -> Slot:
+        """Write the intent; nothing is sent yet."""
+        wanted.hashes.clear()
+        offer = await self._preflight.offer(wanted.call)
+        form = self._sign(wanted.call, nonce, offer.gas, offer.fees)
+        # Before the journal: whoever is cancelled meanwhile, the form has its owner.
+        wanted.hashes.add(form["hash_"])
+        return await self._write(form, nonce)
+
+    async def _write(self, form: Form, nonce: int) -> Slot:
+        begun = await self._journal.begin(
+            chain_id=self._rpc.chain_id, submitter=self.address, nonce=nonce, **form
+        )
+        return Slot(begun.id, begun.nonce, list(begun.attempts))
+
+    async def _complete(self, slots: Sequence[Slot]) -> None:
+        """Send all that is open, and wait for the end of the first."""
+        self.stats.in_flight = len(slots)
+        try:
+            for slot in slots:
+                await self._broadcast(slot)
+            await self._follow(slots[0])
         finally:
             self.stats.in_flight = 0
 
-    async def _broadcast(self, transaction: PendingTransaction, attempt: SignedForm) -> None:
-        """Send bytes; an error tells nothing, so none is raised."""
-        self.stats.sent += 1
+    async def _follow(self, slot: Slot) -> None:
+        """Send until there is a receipt for any form, or something below it is open again."""
+        loop = asyncio.get_running_loop()
+        wait = _Wait(loop.time() + self._policy.confirm_timeout_s)
+        while True:
+            await asyncio.sleep(self._policy.receipt_poll_s)
+            try:
+                # In this order: a nonce that is used without a receipt is somebody else's.
+                receipt = await self._view.receipt(reversed(slot.forms))
+                count = await self._view.count()
+            except ChainError as error:
+                # Nothing is known; the pool has logged the endpoints and rests them.
+                log.debug("receipt_unknown", error=str(error))
+                continue
+            if receipt is not None:
+                await self._finish(slot, receipt)
+                return
+            if count < slot.nonce:
+                return
+            wait.sightings = wait.sightings + 1 if count > slot.nonce else 0
+            if wait.sightings >= _FOREIGN_SIGHTINGS:
+                await self._give_up(slot)
+                return
+            if not wait.sightings:
+                await self._nudge(slot, wait)
+
+    async def _nudge(self, slot: Slot, wait: _Wait) -> None:
+        """Send again what was dropped, and for more what is stuck."""
+        now = asyncio.get_running_loop().time()
         try:
-            await self._rpc.request("eth_sendRawTransaction", ["0x" + attempt.raw.hex()])
+            if now >= wait.deadline:
+                wait.deadline = now + self._policy.confirm_timeout_s
+                await self._push(slot)
+                return
+            height = await self._view.height()
+            is_news, wait.height = height != wait.height, height
+            if is_news and not await self._view.knows(slot.newest):
+                self.stats.dropped += 1
+                await self._broadcast(slot)
         except ChainError as error:
-            log.warning(
-                "send_unknown",
-                purpose=transaction.purpose,
-                tx="0x" + attempt.hash.hex(),
-                error=str(error),
-            )
+            log.debug("nudge_failed", error=str(error))
 
-    async def _push(self, transaction: PendingTransaction, attempts: list[SignedForm]) -> None:
-        """Send again, for a higher fee if the cap allows; journaled first."""
-        last = attempts[-1]
-        factor = 100 + self._policy.bump_percent
-        fee = -(-last.max_fee_wei * factor // 100)
-        tip = min(fee, max(1, -(-last.max_priority_fee_wei * factor // 100)))
-        if fee > self._policy.max_fee_wei:
-            log.warning(
-                "transaction_stuck", purpose=transaction.purpose, reason="gas.max_fee_gwei reached"
-            )
-            await self._broadcast(transaction, last)
-            return
-        signed = self._sign(
-            transaction.target, transaction.data, transaction.nonce, transaction.gas, fee, tip
-        )
-        attempt = await self._journal.add_attempt(transaction.id, **signed)
-        attempts.append(attempt)
-        self.stats.bumped += 1
-        log.info("transaction_bumped", purpose=transaction.purpose, max_fee_wei=fee)
-        await self._broadcast(transaction, attempt)
+    async def _broadcast(self, slot: Slot) -> None:
+        self.stats.sent += 1
+        await self._view.broadcast(slot.newest)
 
-    async def _find_receipt(
-        self, transaction: PendingTransaction, attempts: Sequence[SignedForm]
-    ) -> Receipt | None:
-        for attempt in reversed(attempts):
-            found = await self._rpc.request(
-                "eth_getTransactionReceipt", ["0x" + attempt.hash.hex()]
-            )
-            if found is not None:
-                return parse_receipt(found)
-        return None
+    async def _push(self, slot: Slot) -> None:
+        """Send again, for a higher fee if cap and funds allow; journaled first."""
+        last = slot.newest
+        fees = raised(Fees(last.max_fee_wei, last.max_priority_fee_wei), self._policy)
+        if fees is None:
+            self._stuck(last, "gas.max_fee_gwei reached")
+        elif await self._can_pay(last, fees):
+            call = Call(last.purpose, last.target, last.data, last.feeds)
+            await self._add_form(slot, self._sign(call, slot.nonce, last.gas, fees))
+            self.stats.bumped += 1
+            log.info("transaction_bumped", purpose=last.purpose, max_fee_wei=fees.max_fee_wei)
+        await self._broadcast(slot)
 
-    async def _finish(self, transaction: PendingTransaction, receipt: Receipt) -> Receipt:
-        reason, name = ("", "")
+    async def _can_pay(self, form: SignedForm, fees: Fees) -> bool:
+        try:
+            await self._preflight.check_funds(form.gas, fees)
+        except ChainError as error:
+            self._stuck(form, str(error))
+            return False
+        return True
+
+    def _stuck(self, form: SignedForm, reason: str) -> None:
+        log.warning("transaction_stuck", purpose=form.purpose, reason=reason)
+
+    async def _add_form(self, slot: Slot, form: Form) -> None:
+        self._outbox.inherit(slot.newest.hash, form["hash_"])
+        slot.forms.append(await self._journal.add_attempt(slot.id, **form))
+
+    async def _finish(self, slot: Slot, receipt: Receipt) -> None:
+        mined = next(form for form in slot.forms if form.hash == receipt.hash)
+        state, reason, name = TransactionState.MINED, "", ""
         if not receipt.is_success:
-            reason, name = await self._revert_reason(transaction, receipt)
+            call = Call(mined.purpose, mined.target, mined.data)
+            reason, name = await self._preflight.revert_reason(call, receipt.block)
+            state = TransactionState.REVERTED
         await self._journal.finish(
-            transaction.id,
-            "mined" if receipt.is_success else "reverted",
+            slot.id,
+            follow(TransactionState.PENDING, state),
             hash_=receipt.hash,
             block=receipt.block,
+            block_hash=receipt.block_hash,
             gas_used=receipt.gas_used,
             gas_price_wei=receipt.gas_price_wei,
             note=reason,
@@ -225,106 +332,33 @@ class EvmSubmitter:
         self.stats.spent_wei += receipt.gas_used * receipt.gas_price_wei
         if receipt.is_success:
             self.stats.mined += 1
-            return receipt
+            self._outbox.end(slot.hashes, receipt, mined.hash)
+            return
         self.stats.reverted += 1
-        tx = "0x" + receipt.hash.hex()
-        raise CallReverted(f"{transaction.purpose} {tx} was mined, but {reason}", name=name)
+        text = f"{mined.purpose} 0x{receipt.hash.hex()} was mined, but {reason}"
+        self._lost(slot, CallReverted(text, name=name), mined)
 
-    async def _revert_reason(
-        self, transaction: PendingTransaction, receipt: Receipt
-    ) -> tuple[str, str]:
-        """Why it reverted, by asking again at the end of its block; that may be another reason."""
-        call = {"from": self.address, "to": transaction.target, "data": _hex(transaction.data)}
-        try:
-            await self._rpc.request("eth_call", [call, hex(receipt.block)])
-        except RpcRefused as error:
-            return decode_revert(self._errors, error.data), revert_name(self._errors, error.data)
-        except ChainError:
-            return "reverted, and the reason cannot be asked for", ""
-        return "reverted for a reason that has passed", ""
-
-    async def _give_up(self, transaction: PendingTransaction) -> None:
+    async def _give_up(self, slot: Slot) -> None:
+        """Somebody else used the nonce."""
         self.stats.replaced += 1
-        note = f"nonce {transaction.nonce} was used by a transaction of someone else with this key"
-        await self._journal.finish(transaction.id, "replaced", note=note)
-        raise ChainError(f"{transaction.purpose}: {note}")
+        note = f"nonce {slot.nonce} was used by a transaction of someone else with this key"
+        state = follow(TransactionState.PENDING, TransactionState.REPLACED)
+        height = await self._height()
+        await self._journal.finish(slot.id, state, block=height, note=note)
+        self._lost(slot, ChainError(f"{slot.newest.purpose}: {note}"), slot.newest)
 
-    async def _is_nonce_used(self, transaction: PendingTransaction) -> bool:
-        return await self._count() > transaction.nonce
-
-    async def _next_nonce(self) -> int:
-        """The account's next nonce; transactions that a reorganisation dropped are sent again."""
-        known = await self._journal.next_nonce(chain_id=self._rpc.chain_id, submitter=self.address)
-        count = await self._count()
-        if count < known:
-            await self._journal.reopen(
-                chain_id=self._rpc.chain_id, submitter=self.address, from_nonce=count
-            )
-            await self._resume()
-            count = await self._count()
-        if count < known:
-            raise ChainError(f"nonce {count} is behind the journal's {known}; the endpoint lags")
-        return count
-
-    async def _count(self) -> int:
-        answer = await self._rpc.request("eth_getTransactionCount", [self.address, "latest"])
-        return quantity(answer)
-
-    async def _head(self) -> Block:
-        return parse_block(await self._rpc.request("eth_getBlockByNumber", ["latest", False]))
-
-    async def _estimate(self, call: Call) -> int:
-        """Gas limit of a call, and whether it would revert, before anything is sent."""
-        fields = {"from": self.address, "to": call.target, "data": _hex(call.data)}
+    async def _height(self) -> int | None:
         try:
-            # In the context of the next block: a fresh report is from the future of the last one.
-            answer = await self._rpc.request("eth_estimateGas", [fields, "pending"])
-            units = quantity(answer)
-        except RpcRefused as error:
-            if not error.data and error.code != _REVERT_CODE:
-                raise
-            reason = decode_revert(self._errors, error.data)
-            name = revert_name(self._errors, error.data)
-            raise CallReverted(f"{call.purpose} refused: {reason}", name=name) from error
-        return min(MAX_GAS, units * 5 // 4 + 10_000)
+            return await self._view.height()
+        except ChainError:
+            return None
 
-    def _fees(self, head: Block) -> tuple[int, int]:
-        """Maximum fee and tip of the first attempt."""
-        base, cap = head.base_fee_wei, self._policy.max_fee_wei
-        if base is None:
-            raise ChainError("the chain has no base fee (EIP-1559), which this version needs")
-        if base > cap:
-            raise ChainError(f"base fee is {base} wei, gas.max_fee_gwei allows {cap} wei")
-        max_fee = min(cap, 2 * base + self._policy.max_priority_fee_wei)
-        return max_fee, min(self._policy.max_priority_fee_wei, max_fee)
+    def _lost(self, slot: Slot, error: ChainError, form: SignedForm) -> None:
+        """Its end is in the journal; say it if nobody waits for it."""
+        if not self._outbox.end(slot.hashes, error, form.hash):
+            log.warning("transaction_lost", purpose=form.purpose, error=str(error))
 
-    async def _check_balance(self, wanted_wei: int) -> None:
-        answer = await self._rpc.request("eth_getBalance", [self.address, "latest"])
-        seen_wei = quantity(answer)
-        if seen_wei < wanted_wei:
-            raise ChainError(
-                f"account {self.address} holds {seen_wei} wei, this transaction may take"
-                f" {wanted_wei} wei: send funds to it"
-            )
-
-    def _sign(
-        self, target: str, data: bytes, nonce: int, gas: int, max_fee: int, tip: int
-    ) -> _Signed:
-        fields: dict[str, Any] = {
-            "type": 2,
-            "chainId": self._rpc.chain_id,
-            "nonce": nonce,
-            "to": target,
-            "value": 0,
-            "data": data,
-            "gas": gas,
-            "maxFeePerGas": max_fee,
-            "maxPriorityFeePerGas": tip,
-            "accessList": [],
-        }
-        raw, hash_ = self._key.sign(fields)
-        return _Signed(hash_=hash_, raw=raw, max_fee_wei=max_fee, max_priority_fee_wei=tip)
-
-
-def _hex(data: bytes) -> str:
-    return "0x" + data.hex()
+    def _sign(self, call: Call, nonce: int, gas: int, fees: Fees) -> Form:
+        return sign_form(
+            self._key, call, chain_id=self._rpc.chain_id, nonce=nonce, gas=gas, fees=fees
+        )

@@ -125,7 +125,7 @@ class Daemon:
 
                 spawn(view.keep_fresh())
                 if parts.submitter is not None:
-                    spawn(parts.submitter.resume())
+                    spawn(parts.submitter.keep(self._config.chain.block_s))
                 if parts.keeper is not None:
                     spawn(self._watch(parts.keeper).keep())
                 spawn(self._supervise(parts, view, quorum, spawn))

@@ -183,6 +183,9 @@ def _counters(
             "transactions_mined": lambda: stats.mined,
             "transactions_reverted": lambda: stats.reverted,
             "transactions_bumped": lambda: stats.bumped,
+            "transactions_dropped": lambda: stats.dropped,
+            "transactions_reopened": lambda: stats.reopened,
+            "transactions_replaced": lambda: stats.replaced,
             "gas_used": lambda: stats.gas_used,
             "gas_spent_wei": lambda: stats.spent_wei,
         }

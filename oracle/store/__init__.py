@@ -6,9 +6,8 @@ from oracle.store.journal import (
     Journal,
     JournaledTransaction,
     open_journal,
-    read_last_evidence,
-    read_summary,
 )
+from oracle.store.reading import read_last_evidence, read_summary
 
 __all__ = [
     "Attempt",

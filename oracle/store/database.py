@@ -7,7 +7,7 @@ from typing import TextIO
 
 from enclave.domain.errors import OracleError
 
-_SCHEMA_VERSION = 1
+_SCHEMA_VERSION = 2
 _SCHEMA = """
 CREATE TABLE transactions (
     id INTEGER PRIMARY KEY,
@@ -23,6 +23,7 @@ CREATE TABLE transactions (
     finished_at INTEGER,
     hash BLOB,
     block INTEGER,
+    block_hash BLOB,
     gas_used INTEGER,
     gas_price_wei TEXT,
     note TEXT NOT NULL DEFAULT ''
@@ -35,7 +36,12 @@ CREATE TABLE attempts (
     raw BLOB NOT NULL,
     max_fee_wei TEXT NOT NULL,
     max_priority_fee_wei TEXT NOT NULL,
-    created_at INTEGER NOT NULL
+    created_at INTEGER NOT NULL,
+    purpose TEXT NOT NULL,
+    target TEXT NOT NULL,
+    data BLOB NOT NULL,
+    gas INTEGER NOT NULL,
+    feeds TEXT NOT NULL
 ) STRICT;
 CREATE INDEX attempts_by_transaction ON attempts (transaction_id);
 CREATE TABLE reports (
@@ -57,6 +63,17 @@ CREATE TABLE evidence (
     created_at INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX evidence_by_signer ON evidence (chain_id, registry, signer);
+"""
+#: From version 1: one nonce may have forms of several calls, and a mined one knows its block.
+_TO_VERSION_2 = """
+ALTER TABLE transactions ADD COLUMN block_hash BLOB;
+ALTER TABLE attempts ADD COLUMN purpose TEXT NOT NULL DEFAULT '';
+ALTER TABLE attempts ADD COLUMN target TEXT NOT NULL DEFAULT '';
+ALTER TABLE attempts ADD COLUMN data BLOB NOT NULL DEFAULT x'';
+ALTER TABLE attempts ADD COLUMN gas INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE attempts ADD COLUMN feeds TEXT NOT NULL DEFAULT '';
+UPDATE attempts SET (purpose, target, data, gas) =
+    (SELECT purpose, target, data, gas FROM transactions WHERE id = transaction_id);
 """
 
 
@@ -123,5 +140,6 @@ def _migrate(database: sqlite3.Connection, path: Path) -> None:
     version = int(database.execute("PRAGMA user_version").fetchone()[0])
     if version > _SCHEMA_VERSION:
         raise JournalError(f"journal {path} is of version {version}, wanted {_SCHEMA_VERSION}")
-    if version == 0:
-        database.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {_SCHEMA_VERSION}; COMMIT;")
+    script = {0: _SCHEMA, 1: _TO_VERSION_2}.get(version)
+    if script is not None:
+        database.executescript(f"BEGIN; {script} PRAGMA user_version = {_SCHEMA_VERSION}; COMMIT;")

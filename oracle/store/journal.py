@@ -5,14 +5,15 @@ work; a file lock refuses a second daemon on the same journal.
 """
 
 import asyncio
+import json
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from oracle.store.database import JournalError, lock_journal, open_database
 
@@ -28,24 +29,31 @@ class Attempt:
         raw: The signed bytes; sending them again is the same transaction.
         max_fee_wei: Of a unit of gas.
         max_priority_fee_wei: Of a unit of gas.
+        purpose: What the call is for.
+        target: Address of the contract.
+        data: Selector and arguments.
+        gas: Limit.
+        feeds: Indexes of the feeds that a report answers.
     """
 
     hash: bytes
     raw: bytes
     max_fee_wei: int
     max_priority_fee_wei: int
-
-
-@dataclass(frozen=True, slots=True)
-class JournaledTransaction:
-    """A transaction and all its signed forms, oldest first."""
-
-    id: int
-    nonce: int
     purpose: str
     target: str
     data: bytes
     gas: int
+    feeds: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class JournaledTransaction:
+    """A nonce and all signed forms that were made for it, oldest first."""
+
+    id: int
+    nonce: int
+    state: str
     attempts: tuple[Attempt, ...]
 
 
@@ -70,9 +78,11 @@ class Journal:
         raw: bytes,
         max_fee_wei: int,
         max_priority_fee_wei: int,
+        feeds: Collection[int] = (),
     ) -> JournaledTransaction:
         """Write the intent to send a transaction, with its first signed form."""
-        attempt = Attempt(hash_, raw, max_fee_wei, max_priority_fee_wei)
+        fees = (max_fee_wei, max_priority_fee_wei)
+        attempt = Attempt(hash_, raw, *fees, purpose, target, data, gas, frozenset(feeds))
 
         def write(database: sqlite3.Connection) -> int:
             cursor = database.execute(
@@ -85,20 +95,34 @@ class Journal:
             return row
 
         row = await self._write(write)
-        return JournaledTransaction(row, nonce, purpose, target, data, gas, (attempt,))
+        return JournaledTransaction(row, nonce, "pending", (attempt,))
 
     async def add_attempt(
         self,
         transaction_id: int,
         *,
+        purpose: str,
+        target: str,
+        data: bytes,
+        gas: int,
         hash_: bytes,
         raw: bytes,
         max_fee_wei: int,
         max_priority_fee_wei: int,
+        feeds: Collection[int] = (),
     ) -> Attempt:
-        """Write another signed form with the same nonce."""
-        attempt = Attempt(hash_, raw, max_fee_wei, max_priority_fee_wei)
-        await self._write(lambda database: _insert_attempt(database, transaction_id, attempt))
+        """Write another signed form with the same nonce, of the same call or of another one."""
+        fees = (max_fee_wei, max_priority_fee_wei)
+        attempt = Attempt(hash_, raw, *fees, purpose, target, data, gas, frozenset(feeds))
+
+        def write(database: sqlite3.Connection) -> None:
+            _insert_attempt(database, transaction_id, attempt)
+            database.execute(
+                "UPDATE transactions SET purpose = ?, target = ?, data = ?, gas = ? WHERE id = ?",
+                (purpose, target, data, gas, transaction_id),
+            )
+
+        await self._write(write)
         return attempt
 
     async def finish(
@@ -108,60 +132,98 @@ class Journal:
         *,
         hash_: bytes = b"",
         block: int | None = None,
+        block_hash: bytes | None = None,
         gas_used: int | None = None,
         gas_price_wei: int | None = None,
         note: str = "",
     ) -> None:
-        """Write how it ended: `mined`, `reverted` or `replaced`.
+        """Write how it ended; `oracle.chain.states` has the words.
 
         A transaction is `pending` from before the first send until then: any send may have been
         accepted whatever the answer was.
         """
         price = None if gas_price_wei is None else str(gas_price_wei)
-        values = (state, _now(), hash_, block, gas_used, price, note, transaction_id)
+        values = (state, _now(), hash_, block, block_hash, gas_used, price, note, transaction_id)
         await self._write(
             lambda database: database.execute(
                 "UPDATE transactions SET state = ?, finished_at = ?, hash = ?, block = ?,"
-                " gas_used = ?, gas_price_wei = ?, note = ? WHERE id = ?",
+                " block_hash = ?, gas_used = ?, gas_price_wei = ?, note = ? WHERE id = ?",
                 values,
             )
         )
 
+    async def reopen(self, transaction_id: int) -> None:
+        """Take a transaction as pending again: the chain lost it."""
+        await self.finish(transaction_id, "pending", note="reopened: the chain lost it")
+
     async def pending(self, *, chain_id: int, submitter: str) -> list[JournaledTransaction]:
         """Transactions whose end is not known, by nonce."""
+        return await self.find(chain_id=chain_id, submitter=submitter, states=("pending",))
+
+    async def find(
+        self, *, chain_id: int, submitter: str, states: Collection[str], from_nonce: int = 0
+    ) -> list[JournaledTransaction]:
+        """Transactions in these states, by nonce."""
 
         def read(database: sqlite3.Connection) -> list[JournaledTransaction]:
             rows = database.execute(
-                "SELECT id, nonce, purpose, target, data, gas FROM transactions"
-                " WHERE chain_id = ? AND submitter = ? AND state = 'pending' ORDER BY nonce, id",
-                (chain_id, submitter),
+                "SELECT id, nonce, state FROM transactions WHERE chain_id = ? AND submitter = ?"
+                " AND state IN (SELECT value FROM json_each(?)) AND nonce >= ? ORDER BY nonce, id",
+                (chain_id, submitter, _list(states), from_nonce),
             ).fetchall()
             return [
-                JournaledTransaction(id_, nonce, purpose, to, data, gas, _attempts(database, id_))
-                for id_, nonce, purpose, to, data, gas in rows
+                JournaledTransaction(id_, nonce, state, _attempts(database, id_))
+                for id_, nonce, state in rows
             ]
 
         return await self._run(read)
 
-    async def reopen(self, *, chain_id: int, submitter: str, from_nonce: int) -> None:
-        """Take finished transactions from a nonce on as pending again: the chain lost them."""
-        values = (chain_id, submitter, from_nonce)
+    async def newest_block(
+        self, *, chain_id: int, submitter: str, states: Collection[str]
+    ) -> tuple[int, bytes] | None:
+        """Height and hash of the highest block with a transaction in one of these states.
+
+        The hash is empty for a transaction that an older version wrote.
+        """
+
+        def read(database: sqlite3.Connection) -> tuple[int, bytes] | None:
+            row = database.execute(
+                "SELECT block, block_hash FROM transactions WHERE chain_id = ? AND submitter = ?"
+                " AND state IN (SELECT value FROM json_each(?)) AND block IS NOT NULL"
+                " ORDER BY block DESC LIMIT 1",
+                (chain_id, submitter, _list(states)),
+            ).fetchone()
+            return None if row is None else (int(row[0]), bytes(row[1] or b""))
+
+        return await self._run(read)
+
+    async def settle(
+        self, *, chain_id: int, submitter: str, to_block: int, moves: Mapping[str, str]
+    ) -> None:
+        """Move what stands in this block or below from each state to another."""
+        rows = [(new, chain_id, submitter, old, to_block) for old, new in moves.items()]
         await self._write(
-            lambda database: database.execute(
-                "UPDATE transactions SET state = 'pending' WHERE chain_id = ? AND submitter = ?"
-                " AND nonce >= ? AND state IN ('mined', 'reverted')",
-                values,
+            lambda database: database.executemany(
+                "UPDATE transactions SET state = ? WHERE chain_id = ? AND submitter = ?"
+                " AND state = ? AND block <= ?",
+                rows,
             )
         )
 
-    async def next_nonce(self, *, chain_id: int, submitter: str) -> int:
+    async def next_nonce(
+        self,
+        *,
+        chain_id: int,
+        submitter: str,
+        states: Collection[str] = ("mined", "reverted", "settled", "failed"),
+    ) -> int:
         """One more than the highest nonce that this journal saw used; 0 without any."""
 
         def read(database: sqlite3.Connection) -> int:
             row = database.execute(
-                "SELECT MAX(nonce) FROM transactions"
-                " WHERE chain_id = ? AND submitter = ? AND state IN ('mined', 'reverted')",
-                (chain_id, submitter),
+                "SELECT MAX(nonce) FROM transactions WHERE chain_id = ? AND submitter = ?"
+                " AND state IN (SELECT value FROM json_each(?))",
+                (chain_id, submitter, _list(states)),
             ).fetchone()
             return 0 if row[0] is None else int(row[0]) + 1
 
@@ -240,75 +302,35 @@ async def open_journal(path: Path) -> AsyncIterator[Journal]:
         lock.close()
 
 
-def read_summary(path: Path, *, limit: int = 10) -> dict[str, Any]:
-    """Counts and the last transactions of a journal, without taking its lock.
-
-    Raises:
-        JournalError: There is none, or it cannot be read.
-    """
-    if not path.exists():
-        raise JournalError(f"no journal at {path}")
-    try:
-        database = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
-        try:
-            counts = database.execute("SELECT state, COUNT(*) FROM transactions GROUP BY state")
-            states = {str(state): int(count) for state, count in counts}
-            reports = database.execute("SELECT COUNT(*), MAX(observed_at) FROM reports").fetchone()
-            last = database.execute(
-                "SELECT nonce, purpose, state, hex(hash), block, gas_used, note FROM transactions"
-                " ORDER BY id DESC LIMIT ?",
-                (limit,),
-            ).fetchall()
-        finally:
-            database.close()
-    except sqlite3.Error as error:
-        raise JournalError(f"journal {path}: {error}") from error
-    names = ("nonce", "purpose", "state", "hash", "block", "gas_used", "note")
-    return {
-        "transactions": states,
-        "reports": {"count": int(reports[0]), "last_observed_at": reports[1]},
-        "last": [dict(zip(names, row, strict=True)) for row in last],
-    }
-
-
-def read_last_evidence(path: Path, *, chain_id: int, registry: str) -> bytes | None:
-    """The newest evidence for a registry, without taking the journal's lock; `None` without any.
-
-    Raises:
-        JournalError: It cannot be read.
-    """
-    if not path.exists():
-        return None
-    try:
-        database = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
-        try:
-            row = database.execute(
-                "SELECT evidence FROM evidence WHERE chain_id = ? AND registry = ?"
-                " ORDER BY id DESC LIMIT 1",
-                (chain_id, registry),
-            ).fetchone()
-        finally:
-            database.close()
-    except sqlite3.Error as error:
-        raise JournalError(f"journal {path}: {error}") from error
-    return None if row is None else bytes(row[0])
+def _list(values: Collection[str]) -> str:
+    """For `json_each`, which takes a list of any length as one value."""
+    return json.dumps(sorted(values))
 
 
 def _insert_attempt(database: sqlite3.Connection, row: int, attempt: Attempt) -> None:
     fees = (str(attempt.max_fee_wei), str(attempt.max_priority_fee_wei))
+    feeds = " ".join(map(str, sorted(attempt.feeds)))
+    call = (attempt.purpose, attempt.target, attempt.data, attempt.gas, feeds)
     database.execute(
-        "INSERT OR IGNORE INTO attempts VALUES (?, ?, ?, ?, ?, ?)",
-        (attempt.hash, row, attempt.raw, *fees, _now()),
+        "INSERT OR IGNORE INTO attempts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (attempt.hash, row, attempt.raw, *fees, _now(), *call),
     )
 
 
 def _attempts(database: sqlite3.Connection, row: int) -> tuple[Attempt, ...]:
-    rows: Sequence[tuple[bytes, bytes, str, str]] = database.execute(
-        "SELECT hash, raw, max_fee_wei, max_priority_fee_wei FROM attempts"
-        " WHERE transaction_id = ? ORDER BY rowid",
+    rows = database.execute(
+        "SELECT hash, raw, max_fee_wei, max_priority_fee_wei, purpose, target, data, gas, feeds"
+        " FROM attempts WHERE transaction_id = ? ORDER BY rowid",
         (row,),
     ).fetchall()
-    return tuple(Attempt(hash_, raw, int(fee), int(tip)) for hash_, raw, fee, tip in rows)
+    return tuple(
+        Attempt(hash_, raw, int(fee), int(tip), name, to, data, gas, frozenset(_numbers(feeds)))
+        for hash_, raw, fee, tip, name, to, data, gas, feeds in rows
+    )
+
+
+def _numbers(text: str) -> list[int]:
+    return [int(word) for word in text.split()]
 
 
 def _now() -> int:

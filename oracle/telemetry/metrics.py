@@ -22,6 +22,9 @@ COUNTERS = {
     "transactions_mined": "Transactions that took effect.",
     "transactions_reverted": "Transactions that were mined and failed.",
     "transactions_bumped": "Replacements for a higher fee.",
+    "transactions_dropped": "Transactions sent again because no pool knew them.",
+    "transactions_reopened": "Transactions that a reorganisation undid.",
+    "transactions_replaced": "Nonces that someone else with this key used.",
     "gas_used": "Gas of all transactions.",
     "gas_spent_wei": "Fees of all transactions, in wei.",
 }

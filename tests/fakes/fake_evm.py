@@ -1,6 +1,6 @@
 """A chain in memory that takes signed transactions: what a test wants to go wrong goes wrong."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +22,7 @@ class Sent:
     tip: int
     sender: str
     is_success: bool = True
+    block: int = 0
 
 
 @dataclass
@@ -31,9 +32,11 @@ class FakeEvm:
     Attributes:
         mines_at_once: Whether a send is mined immediately.
         fails: Methods whose answer is lost, with how often.
-        effects_lost: Whether a failing send is still accepted.
-        reverts: Revert data of `eth_estimate`.
+        accepts_failing_sends: Whether a failing send is still accepted.
+        estimate: What `eth_estimateGas` answers or raises.
+        replay: What `eth_call` answers or raises.
         mined_reverts: Whether what is mined fails.
+        forks: Block -> how often it was reorganised.
     """
 
     chain_id: int = 31_337
@@ -52,6 +55,7 @@ class FakeEvm:
     calls: list[str] = field(default_factory=list)
     raw: list[bytes] = field(default_factory=list)
     has_base_fee: bool = True
+    forks: dict[int, int] = field(default_factory=dict)
 
     async def request(self, method: str, params: Sequence[Any]) -> Any:
         """One JSON-RPC call."""
@@ -62,8 +66,10 @@ class FakeEvm:
             if method == "eth_sendRawTransaction" and self.accepts_failing_sends:
                 self._send(params[0])
             raise ChainError(f"{method}: endpoint 1 of 1: not reachable")
-        answers = {
+        answers: dict[str, Callable[..., Any]] = {
+            "eth_blockNumber": self._get_height,
             "eth_getBlockByNumber": self._get_block,
+            "eth_getTransactionByHash": self._get_transaction,
             "eth_getBalance": self._get_balance,
             "eth_getTransactionCount": self._get_count,
             "eth_estimateGas": self._estimate,
@@ -74,30 +80,56 @@ class FakeEvm:
         return answers[method](*params)
 
     def mine(self) -> None:
-        """Put everything in the pool into a block."""
+        """Put everything in the pool into a block, except what is behind a gap of nonces."""
         self.block += 1
         for sent in sorted(self.pool.values(), key=lambda each: each.nonce):
-            sent.is_success = not self.mined_reverts
+            if sent.nonce != self.nonces.get(sent.sender, 0):
+                continue
+            del self.pool[sent.nonce]
+            sent.is_success, sent.block = not self.mined_reverts, self.block
             self.mined[sent.hash] = sent
             self.nonces[sent.sender] = sent.nonce + 1
-        self.pool.clear()
 
     def drop(self) -> None:
         """Forget the pool."""
         self.pool.clear()
 
-    def reorganise(self) -> None:
-        """Forget every block and the pool."""
-        self.mined.clear()
-        self.pool.clear()
-        self.nonces.clear()
+    def reorganise(self, depth: int | None = None) -> list[Sent]:
+        """Forget the last blocks, all without a depth, and the pool; others take their heights.
 
-    def _get_block(self, *_: Any) -> Any:
+        Returns:
+            What was in those blocks; nothing puts it back.
+        """
+        lowest = 1 if depth is None else self.block - depth + 1
+        lost = [sent for sent in self.mined.values() if sent.block >= lowest]
+        for sent in sorted(lost, key=lambda each: -each.nonce):
+            del self.mined[sent.hash]
+            self.nonces[sent.sender] = sent.nonce
+        for number in range(lowest, self.block + 1):
+            self.forks[number] = self.forks.get(number, 0) + 1
+        self.pool.clear()
+        return lost
+
+    def _get_height(self) -> str:
+        return hex(self.block)
+
+    def _get_transaction(self, hash_: str) -> Any:
+        wanted = bytes.fromhex(hash_[2:])
+        known = {*self.mined, *(sent.hash for sent in self.pool.values())}
+        return {"hash": hash_} if wanted in known else None
+
+    def _hash_of(self, number: int) -> str:
+        return "0x" + keccak256(f"{number} {self.forks.get(number, 0)}".encode()).hex()
+
+    def _get_block(self, which: str, _: bool) -> Any:
+        number = self.block if which == "latest" else int(which, 16)
+        if number > self.block:
+            return None
         block = {
-            "number": hex(self.block),
-            "hash": "0x" + "11" * 32,
-            "parentHash": "0x" + "22" * 32,
-            "timestamp": hex(1_700_000_000 + self.block),
+            "number": hex(number),
+            "hash": self._hash_of(number),
+            "parentHash": self._hash_of(number - 1),
+            "timestamp": hex(1_700_000_000 + number),
         }
         return block | ({"baseFeePerGas": hex(self.base_fee)} if self.has_base_fee else {})
 
@@ -144,7 +176,8 @@ class FakeEvm:
             return None
         return {
             "transactionHash": hash_,
-            "blockNumber": hex(self.block),
+            "blockNumber": hex(sent.block),
+            "blockHash": self._hash_of(sent.block),
             "status": hex(sent.is_success),
             "gasUsed": hex(50_000),
             "effectiveGasPrice": hex(self.base_fee + sent.tip),

@@ -1,7 +1,7 @@
 """Transactions on a real chain: held-back blocks, drops, replacements, reorganisations."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,9 @@ import pytest
 
 from enclave.domain.errors import ChainError
 from oracle.chain.abi_codec import load_abi
-from oracle.chain.base import Call, CallReverted
+from oracle.chain.base import Call, CallReverted, Receipt
+from oracle.chain.fees import Fees
+from oracle.chain.forms import sign_form
 from oracle.chain.keys import SubmitterKey, submitter_key
 from oracle.chain.rpc import open_rpc
 from oracle.chain.transactions import EvmSubmitter, FeePolicy
@@ -41,6 +43,17 @@ class Bench:
 
     def states(self) -> Any:
         return read_summary(self.journal)["transactions"]
+
+    async def count(self, key: SubmitterKey) -> int:
+        """The account's next nonce."""
+        return int(await self.chain.call("eth_getTransactionCount", key.address, "latest"), 16)
+
+    async def send_foreign(self, key: SubmitterKey, *, nonce: int) -> None:
+        """Another program sends with the same key."""
+        call = Call("other", key.address, b"")
+        fees = Fees(900 * GWEI, GWEI)
+        form = sign_form(key, call, chain_id=CHAIN_ID, nonce=nonce, gas=21_000, fees=fees)
+        await self.chain.call("eth_sendRawTransaction", "0x" + form["raw"].hex())
 
 
 @asynccontextmanager
@@ -130,6 +143,61 @@ async def test_a_reorganised_transaction_is_sent_again_before_the_next(
         assert bench.states() == {"mined": 2}
         count = await bench.chain.call("eth_getTransactionCount", key.address, "latest")
         assert int(count, 16) == 2
+
+
+@pytest.mark.parametrize("depth", [1, 5, 64])
+async def test_what_a_reorganisation_took_is_sent_again_however_deep(
+    tmp_path: Path, key: SubmitterKey, depth: int
+) -> None:
+    """Every depth above 2 goes below what this chain calls finalized."""
+    async with _bench(tmp_path, key) as bench:
+        await bench.chain.call("anvil_mine", "0x2")
+        receipts = [await bench.submitter.send(CALL) for _ in range(min(depth, 3))]
+        await bench.chain.call("anvil_mine", hex(max(0, depth - 3)))
+        finalized = await bench.chain.call("eth_getBlockByNumber", "finalized", False)
+        assert (int(finalized["number"], 16) >= receipts[0].block) is (depth > 3)
+        await bench.chain.call("anvil_reorg", depth, [])
+        assert await bench.count(key) == 0
+        await bench.submitter.resume()
+        assert await bench.count(key) == len(receipts)
+        assert bench.states() == {"mined": len(receipts)}
+        assert bench.submitter.stats.reopened == len(receipts)
+
+
+async def test_the_gap_that_a_lost_foreign_transaction_leaves_is_filled(
+    tmp_path: Path, key: SubmitterKey
+) -> None:
+    async with _bench(tmp_path, key) as bench:
+        await bench.chain.call("anvil_mine", "0x3")
+        await bench.send_foreign(key, nonce=0)
+        await bench.submitter.send(CALL)
+        await bench.chain.call("anvil_reorg", 2, [])
+        assert (await bench.submitter.send(CALL)).is_success
+        assert await bench.count(key) == 3
+        assert bench.states() == {"mined": 3}
+
+
+async def test_a_nonce_that_someone_else_used_is_given_up_and_the_next_is_taken(
+    tmp_path: Path, key: SubmitterKey
+) -> None:
+    async with _bench(tmp_path, key) as bench:
+        await bench.hold(is_held=True)
+        async with asyncio.TaskGroup() as tasks:
+            sending = tasks.create_task(_reason(bench.submitter.send(CALL)))
+            await _until(lambda: bench.submitter.stats.sent == 1)
+            await bench.chain.call("anvil_dropAllTransactions")
+            await bench.send_foreign(key, nonce=0)
+            await bench.chain.call("evm_mine")
+        assert "nonce 0 was used by a transaction of someone else" in sending.result()
+        await bench.hold(is_held=False)
+        assert (await bench.submitter.send(CALL)).is_success
+        assert bench.states() == {"mined": 1, "replaced": 1}
+
+
+async def _reason(sending: Coroutine[Any, Any, Receipt]) -> str:
+    with pytest.raises(ChainError) as caught:
+        await sending
+    return str(caught.value)
 
 
 async def test_an_empty_account_sends_nothing_and_heals(tmp_path: Path, key: SubmitterKey) -> None:

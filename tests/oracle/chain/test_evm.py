@@ -360,6 +360,7 @@ BLOCK = {
 RECEIPT = {
     "transactionHash": "0x" + "11" * 32,
     "blockNumber": "0x5",
+    "blockHash": "0x" + "22" * 32,
     "status": "0x1",
     "gasUsed": "0x10",
     "effectiveGasPrice": "0x7",
@@ -373,6 +374,7 @@ def test_a_block_and_a_receipt_are_read() -> None:
     receipt = parse_receipt(RECEIPT)
     assert receipt.is_success
     assert receipt.logs[0].data == b"\x00"
+    assert receipt.block_hash == b"\x22" * 32
     assert not parse_receipt({**RECEIPT, "status": "0x0"}).is_success
 
 

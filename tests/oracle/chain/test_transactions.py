@@ -163,10 +163,19 @@ async def test_a_lost_reply_to_a_send_is_not_a_failure(tmp_path: Path, key: Subm
     assert len(evm.raw) == 1
 
 
-async def test_a_send_that_never_arrived_is_sent_again_for_a_higher_fee(
+async def test_a_send_that_never_arrived_is_sent_again(tmp_path: Path, key: SubmitterKey) -> None:
+    evm = FakeEvm(fails={"eth_sendRawTransaction": 1})
+    async with _journal(tmp_path) as journal:
+        submitter = _submitter(evm, journal, key)
+        receipt = await submitter.send(CALL)
+    assert receipt.is_success
+    assert (submitter.stats.dropped, submitter.stats.bumped, len(evm.raw)) == (1, 0, 1)
+
+
+async def test_sends_that_never_arrive_are_sent_again_for_a_higher_fee(
     tmp_path: Path, key: SubmitterKey
 ) -> None:
-    evm = FakeEvm(fails={"eth_sendRawTransaction": 1})
+    evm = FakeEvm(fails={"eth_sendRawTransaction": 2})
     async with _journal(tmp_path) as journal:
         submitter = _submitter(evm, journal, key, confirm_timeout_s=0.02)
         receipt = await submitter.send(CALL)

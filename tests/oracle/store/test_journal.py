@@ -18,7 +18,9 @@ from oracle.store import (
 )
 
 WHO: dict[str, Any] = {"chain_id": 31_337, "submitter": "0xA"}
+CALL: dict[str, Any] = {"purpose": "submit", "target": "0xB", "data": b"data", "gas": 100_000}
 FORM: dict[str, Any] = {
+    **CALL,
     "hash_": b"\x01" * 32,
     "raw": b"raw",
     "max_fee_wei": 10**30,
@@ -30,10 +32,6 @@ def _intent(nonce: int, **form: Any) -> dict[str, Any]:
     return {
         **WHO,
         "nonce": nonce,
-        "purpose": "submit",
-        "target": "0xB",
-        "data": b"data",
-        "gas": 100_000,
         **FORM,
         **form,
     }
@@ -97,14 +95,103 @@ async def test_pending_transactions_come_by_nonce_and_only_this_accounts(path: P
         assert [each.nonce for each in await journal.pending(**WHO)] == [1, 2]
 
 
-async def test_reopening_takes_finished_transactions_from_a_nonce_on(path: Path) -> None:
+async def test_a_reopened_transaction_is_pending_with_all_its_forms(path: Path) -> None:
     async with open_journal(path) as journal:
-        for nonce in (1, 2, 3):
-            begun = await journal.begin(**_intent(nonce, hash_=bytes((nonce,)) * 32))
-            await journal.finish(begun.id, "mined")
-        await journal.reopen(**WHO, from_nonce=2)
-        assert [each.nonce for each in await journal.pending(**WHO)] == [2, 3]
+        begun = [
+            await journal.begin(**_intent(nonce, hash_=bytes((nonce,)) * 32)) for nonce in (1, 2)
+        ]
+        for each in begun:
+            await journal.finish(each.id, "mined", block=5, block_hash=b"h")
+        await journal.reopen(begun[1].id)
+        assert await journal.pending(**WHO) == [begun[1]]
         assert await journal.next_nonce(**WHO) == 2
+        assert await journal.newest_block(**WHO, states=("pending",)) is None
+
+
+async def test_forms_of_another_call_keep_what_they_do(path: Path) -> None:
+    other = {"purpose": "other", "target": "0xC", "data": b"more", "gas": 7, "feeds": {3, 1}}
+    async with open_journal(path) as journal:
+        begun = await journal.begin(**_intent(0))
+        await journal.add_attempt(begun.id, **(FORM | other | {"hash_": b"\x02" * 32}))
+        [found] = await journal.pending(**WHO)
+    first, second = found.attempts
+    assert (first.purpose, first.data, first.feeds) == ("submit", b"data", frozenset())
+    assert (second.purpose, second.target, second.data) == ("other", "0xC", b"more")
+    assert (second.gas, second.feeds) == (7, frozenset({1, 3}))
+    assert read_summary(path)["last"][0]["purpose"] == "other"
+
+
+async def test_transactions_are_found_by_state_and_nonce(path: Path) -> None:
+    async with open_journal(path) as journal:
+        for nonce, state in ((1, "mined"), (2, "reverted"), (3, "mined"), (4, "replaced")):
+            begun = await journal.begin(**_intent(nonce, hash_=bytes((nonce,)) * 32))
+            await journal.finish(begun.id, state)
+        found = await journal.find(**WHO, states=("mined", "replaced"), from_nonce=2)
+        assert [(each.nonce, each.state) for each in found] == [(3, "mined"), (4, "replaced")]
+        assert await journal.next_nonce(**WHO, states=("reverted",)) == 3
+
+
+async def test_the_newest_block_is_the_highest_of_these_states(path: Path) -> None:
+    async with open_journal(path) as journal:
+        assert await journal.newest_block(**WHO, states=("mined",)) is None
+        for nonce, block, state in ((1, 9, "mined"), (2, 7, "mined"), (3, 11, "reverted")):
+            begun = await journal.begin(**_intent(nonce, hash_=bytes((nonce,)) * 32))
+            block_hash = bytes((block,)) * 32 if block == 9 else None
+            await journal.finish(begun.id, state, block=block, block_hash=block_hash)
+        assert await journal.newest_block(**WHO, states=("mined",)) == (9, b"\x09" * 32)
+        assert await journal.newest_block(**WHO, states=("mined", "reverted")) == (11, b"")
+
+
+async def test_what_is_deep_is_settled_and_nothing_else(path: Path) -> None:
+    async with open_journal(path) as journal:
+        for nonce, block, state in ((1, 5, "mined"), (2, 6, "mined"), (3, 5, "replaced")):
+            begun = await journal.begin(**_intent(nonce, hash_=bytes((nonce,)) * 32))
+            await journal.finish(begun.id, state, block=block)
+        await journal.begin(**_intent(4, hash_=b"\x04" * 32))
+        moves = {"mined": "settled", "replaced": "lost"}
+        await journal.settle(**WHO, to_block=5, moves=moves)
+    states = {row["nonce"]: row["state"] for row in read_summary(path)["last"]}
+    assert states == {1: "settled", 2: "mined", 3: "lost", 4: "pending"}
+
+
+VERSION_1 = """
+CREATE TABLE transactions (
+    id INTEGER PRIMARY KEY, chain_id INTEGER NOT NULL, submitter TEXT NOT NULL,
+    nonce INTEGER NOT NULL, purpose TEXT NOT NULL, target TEXT NOT NULL, data BLOB NOT NULL,
+    gas INTEGER NOT NULL, state TEXT NOT NULL, created_at INTEGER NOT NULL, finished_at INTEGER,
+    hash BLOB, block INTEGER, gas_used INTEGER, gas_price_wei TEXT, note TEXT NOT NULL DEFAULT ''
+) STRICT;
+CREATE TABLE attempts (
+    hash BLOB PRIMARY KEY, transaction_id INTEGER NOT NULL REFERENCES transactions (id),
+    raw BLOB NOT NULL, max_fee_wei TEXT NOT NULL, max_priority_fee_wei TEXT NOT NULL,
+    created_at INTEGER NOT NULL
+) STRICT;
+INSERT INTO transactions VALUES
+    (1, 31337, '0xA', 0, 'submit', '0xB', x'01', 9, 'mined', 1, 2, x'aa', 5, 6, '7', ''),
+    (2, 31337, '0xA', 1, 'take', '0xC', x'02', 10, 'pending', 3, NULL, NULL, NULL, NULL, NULL, '');
+INSERT INTO attempts VALUES (x'aa', 1, x'0a', '3', '2', 1), (x'bb', 2, x'0b', '5', '4', 3);
+PRAGMA user_version = 1;
+"""
+
+
+async def test_a_journal_of_version_1_is_taken_over(path: Path) -> None:
+    database = sqlite3.connect(path)
+    database.executescript(VERSION_1)
+    database.close()
+    for _ in range(2):
+        async with open_journal(path) as journal:
+            [found] = await journal.pending(**WHO)
+            [form] = found.attempts
+            assert (found.nonce, form.purpose, form.target, form.data) == (
+                1,
+                "take",
+                "0xC",
+                b"\x02",
+            )
+            assert (form.raw, form.gas, form.feeds) == (b"\x0b", 10, frozenset())
+            assert (form.max_fee_wei, form.max_priority_fee_wei) == (5, 4)
+            assert await journal.newest_block(**WHO, states=("mined",)) == (5, b"")
+            assert await journal.next_nonce(**WHO) == 1
 
 
 async def test_a_signer_is_known_by_its_evidence(path: Path) -> None:
@@ -186,7 +273,7 @@ async def test_a_journal_of_a_newer_version_is_refused(path: Path) -> None:
     with sqlite3.connect(path) as database:
         database.execute("PRAGMA user_version = 99")
     database.close()
-    with pytest.raises(JournalError, match="version 99, wanted 1"):
+    with pytest.raises(JournalError, match="version 99, wanted 2"):
         async with open_journal(path):
             raise AssertionError
 

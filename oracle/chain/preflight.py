@@ -1,0 +1,116 @@
+"""Whether a call may be sent: the chain takes it, its price is right, the account can pay."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from enclave.domain.errors import ChainError
+from oracle.chain.abi_codec import ContractAbi, decode_revert, revert_name
+from oracle.chain.base import Call, CallReverted
+from oracle.chain.fees import FeePolicy, Fees, first_fees
+from oracle.chain.rpc import Rpc, RpcRefused, quantity
+from oracle.chain.sender import SenderView
+
+#: Largest gas limit of one transaction (EIP-7825).
+MAX_GAS: Final = 16_777_216
+_REVERT_CODE = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What a call will be sent for.
+
+    Attributes:
+        gas: Limit, units.
+        fees: Of a unit.
+    """
+
+    gas: int
+    fees: Fees
+
+
+class Preflight:
+    """Asks the chain before anything is written or sent."""
+
+    def __init__(
+        self, rpc: Rpc, view: SenderView, policy: FeePolicy, errors: ContractAbi, address: str
+    ) -> None:
+        """Set up.
+
+        Args:
+            rpc: Where calls are tried.
+            view: What the account asks.
+            policy: Bounds of what is paid.
+            errors: Names of the contracts' errors.
+            address: The account, which sends the calls.
+        """
+        self._rpc = rpc
+        self._view = view
+        self._policy = policy
+        self._errors = errors
+        self._address = address
+
+    async def offer(self, call: Call) -> Offer:
+        """Gas and fees of a first attempt.
+
+        Raises:
+            CallReverted: The chain refuses the call.
+            ChainError: No endpoint, fee above the cap, or too little on the account.
+        """
+        gas = await self.gas(call)
+        fees = await self.fees()
+        await self.check_funds(gas, fees)
+        return Offer(gas, fees)
+
+    async def fees(self) -> Fees:
+        """Of a first attempt.
+
+        Raises:
+            ChainError: No endpoint, or fee above the cap.
+        """
+        return first_fees(await self._view.head(), self._policy)
+
+    async def gas(self, call: Call) -> int:
+        """Gas limit of a call.
+
+        Raises:
+            CallReverted: The chain refuses the call.
+            ChainError: No endpoint.
+        """
+        fields = {"from": self._address, "to": call.target, "data": "0x" + call.data.hex()}
+        try:
+            # In the context of the next block: a fresh report is from the future of the last one.
+            units = quantity(await self._rpc.request("eth_estimateGas", [fields, "pending"]))
+        except RpcRefused as error:
+            if not error.data and error.code != _REVERT_CODE:
+                raise
+            reason = decode_revert(self._errors, error.data)
+            name = revert_name(self._errors, error.data)
+            raise CallReverted(f"{call.purpose} refused: {reason}", name=name) from error
+        return min(MAX_GAS, units * 5 // 4 + 10_000)
+
+    async def check_funds(self, gas: int, fees: Fees) -> None:
+        """Check that the account can pay the worst case.
+
+        Raises:
+            ChainError: No endpoint, or it cannot.
+        """
+        wanted_wei, seen_wei = gas * fees.max_fee_wei, await self._view.balance()
+        if seen_wei < wanted_wei:
+            raise ChainError(
+                f"account {self._address} holds {seen_wei} wei, this transaction may take"
+                f" {wanted_wei} wei: send funds to it"
+            )
+
+    async def revert_reason(self, call: Call, block: int) -> tuple[str, str]:
+        """Why a mined call failed, in words and as the error's name.
+
+        Asked at the end of its block; that may be another reason.
+        """
+        fields = {"from": self._address, "to": call.target, "data": "0x" + call.data.hex()}
+        try:
+            await self._rpc.request("eth_call", [fields, hex(block)])
+        except RpcRefused as error:
+            return decode_revert(self._errors, error.data), revert_name(self._errors, error.data)
+        except ChainError:
+            return "reverted, and the reason cannot be asked for", ""
+        return "reverted for a reason that has passed", ""
