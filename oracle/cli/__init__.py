@@ -34,7 +34,7 @@ COMMANDS = {
     "validate": _Entry("validate", "validate", "Check the configuration and show what it means."),
     "doctor": _Entry("doctor", "doctor", "Check everything the node needs; say how to mend it."),
     "status": _Entry("status", "status", "How the running node is doing."),
-    "feeds": _Entry("feeds", "app", "Feed definitions: hash them, show them."),
+    "feeds": _Entry("feeds", "app", "Feed definitions: show, hash; add, pause, remove."),
     "quorum": _Entry("quorum", "app", "Nodes that make reports together: certificates."),
     "registry": _Entry("registry", "app", "Registered signers: list, show with evidence, revoke."),
     "collateral": _Entry("collateral", "app", "What Intel signs about platforms: status, update."),

@@ -178,7 +178,7 @@ async def _check_enclave(
     mend = "check [enclave]: python, silicon, extra_ca, sandbox; see the log above"
     try:
         async with _own_enclave(config) as enclave:
-            await load_feeds(enclave, feeds)
+            await load_feeds(enclave.client, feeds)
             findings = [_check_sandbox(enclave)]
             findings.append(ok("enclave", f"{enclave.hello.version}, {enclave.hello.attester}"))
             findings += await _check_evidence(config, chain, enclave, key)

@@ -1,4 +1,4 @@
-"""`oracle feeds`: definitions, their canonical form and their ids."""
+"""`oracle feeds`: definitions, their canonical form and their ids; which ones are served."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,12 +9,15 @@ import typer
 
 from enclave.domain.errors import ConfigError
 from enclave.domain.feed import SourceSpec
+from oracle.cli.feeds_change import add, pause, remove, resume
 from oracle.feeds.catalogue import Feed, load_catalogue, load_feed
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Feed definitions: the catalogue, their canonical form and their ids.",
+    help="Feed definitions: the catalogue, their canonical form, their ids; which ones are served.",
 )
+for _command in (add, remove, pause, resume):
+    app.command()(_command)
 
 #: Exit status for input that the operator must change.
 EXIT_CONFIG = 2

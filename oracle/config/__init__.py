@@ -4,13 +4,17 @@ This package alone reads the file, the network files and the key files. A key th
 an error that names file, line and the nearest right key. Paths are relative to the file's folder.
 """
 
+from oracle.config.editing import replace_config, set_lists
 from oracle.config.loading import (
     build_config,
+    changed_keys,
     config_hash,
     load_config,
     mask_url,
     masked,
     network_names,
+    parse_config,
+    read_config,
     read_private_file,
 )
 from oracle.config.schema import (
@@ -29,13 +33,18 @@ __all__ = [
     "PeerConfig",
     "QuorumConfig",
     "build_config",
+    "changed_keys",
     "checksum_address",
     "config_hash",
     "load_config",
     "mask_url",
     "masked",
     "network_names",
+    "parse_config",
     "parse_source",
+    "read_config",
     "read_private_file",
+    "replace_config",
+    "set_lists",
     "split_listen",
 ]

@@ -30,10 +30,27 @@ def load_config(path: Path) -> Config:
     Raises:
         ConfigError: One line for each fault: file, line, key, what is wrong, the nearest right key.
     """
+    return parse_config(read_config(path), path)
+
+
+def read_config(path: Path) -> str:
+    """The text of the configuration file.
+
+    Raises:
+        ConfigError: It cannot be read.
+    """
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read: {_reason(error)}") from error
+
+
+def parse_config(text: str, path: Path) -> Config:
+    """Check a text as it would stand in the file at `path`.
+
+    Raises:
+        ConfigError: As `load_config`.
+    """
     try:
         values = tomllib.loads(text, parse_float=Decimal)
     except tomllib.TOMLDecodeError as error:
@@ -240,6 +257,17 @@ def mask_url(url: str) -> str:
     port = f":{parts.port}" if parts.port else ""
     hidden = "/***" if parts.path.strip("/") or parts.query or parts.username else ""
     return f"{parts.scheme}://{parts.hostname}{port}{hidden}"
+
+
+def changed_keys(before: Config, after: Config) -> tuple[str, ...]:
+    """Keys, as `section.key`, whose values differ between two configurations, in their order."""
+    old, new = before.model_dump(), after.model_dump()
+    found: list[str] = []
+    for section in new:
+        one, other = old[section] or {}, new[section] or {}
+        names = dict.fromkeys((*one, *other))
+        found += [f"{section}.{name}" for name in names if one.get(name) != other.get(name)]
+    return tuple(found)
 
 
 def config_hash(config: Config) -> str:

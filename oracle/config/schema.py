@@ -198,12 +198,14 @@ class FeedsConfig(_Section):
     Attributes:
         catalogue: Names of ready-made definitions; all if neither this nor `files` is given.
         files: Own definitions.
+        paused: Names of feeds that are not reported: of the catalogue, or the stem of an own file.
     """
 
     catalogue: Strings | None = None
     files: Annotated[
         tuple[FilePath, ...], BeforeValidator(lambda v: tuple(v) if isinstance(v, list) else v)
     ] = ()
+    paused: Strings = ()
 
 
 class DaemonConfig(_Section):

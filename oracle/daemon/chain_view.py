@@ -191,7 +191,8 @@ class ChainView:
 
     def _note_feeds(self, indexes: Mapping[int, bytes]) -> None:
         for index, feed_id in indexes.items():
-            self._state.feeds[feed_id].index = index
+            if feed_id in self._state.feeds:
+                self._state.feeds[feed_id].index = index
         missing = [f.name for f in self._state.feeds.values() if f.feed_id not in self.feed_list]
         if missing:
             self._problems.notice("unlisted", f"not listed in the hub: {', '.join(missing)}")
@@ -201,8 +202,9 @@ class ChainView:
 
     def _note_landed(self) -> None:
         for feed_id, landed in self.landed.items():
-            feed = self._state.feeds[feed_id]
-            feed.landed_answer, feed.landed_at = landed.answer, landed.observed_at
+            feed = self._state.feeds.get(feed_id)
+            if feed is not None:
+                feed.landed_answer, feed.landed_at = landed.answer, landed.observed_at
 
     async def _note_balance(self) -> None:
         account = self._account

@@ -11,13 +11,15 @@ import structlog
 
 from enclave import domain
 from oracle.collateral.keeper import CollateralKeeper
-from oracle.config import Config, config_hash
+from oracle.config import Config
 from oracle.daemon.chain_view import REFRESH_S, ChainView
 from oracle.daemon.collateral import CollateralWatch
 from oracle.daemon.events import EnclaveEnded, Event, Observer
 from oracle.daemon.parts import RELAY_FOLDER, RELAY_NAME, Parts, open_parts
+from oracle.daemon.presence import claim
 from oracle.daemon.problems import Problems
 from oracle.daemon.quorum import QuorumNode, open_quorum
+from oracle.daemon.reload import Load, Reloader, Serving
 from oracle.daemon.rounds import RoundLoop, Schedule
 from oracle.daemon.session import Standings, load_feeds, note_enclave
 from oracle.daemon.submission import Submission, Target
@@ -28,7 +30,7 @@ from oracle.feeds.catalogue import Feed
 from oracle.registration import Registrar
 from oracle.scheduler import find_due
 from oracle.telemetry.health import serve_health
-from oracle.telemetry.state import FeedState, NodeState, SignerState
+from oracle.telemetry.state import NodeState, SignerState
 
 log = structlog.get_logger(__name__)
 
@@ -58,6 +60,7 @@ class Daemon:
         resolve: Mapping[str, tuple[str, int]] | None = None,
         schedule: Schedule | None = None,
         observer: Observer | None = None,
+        load: Load | None = None,
     ) -> None:
         """Set up; nothing is opened yet.
 
@@ -67,22 +70,27 @@ class Daemon:
             resolve: `host:port` -> address that the relay dials instead; for local stand-ins.
             schedule: Which answers are due; by deviation and heartbeat unless given.
             observer: Called with each event, in the event loop; must not block.
+            load: Reads the configuration and its feeds anew; `None` if they cannot change.
         """
-        self.state = NodeState(
-            started_at=int(time.time()),
-            is_dry_run=config.keys.keystore is None,
-            feeds={feed.feed_id: _feed_state(feed) for feed in feeds},
-        )
+        is_dry_run = config.keys.keystore is None
+        self.state = NodeState(started_at=int(time.time()), is_dry_run=is_dry_run)
         self.http_port = 0
         self.quorum_port = 0
         self.enclave_pid = 0
         self._config = config
-        self._feeds = tuple(feeds)
         self._resolve = dict(resolve or {})
         lead_s = 2 * config.chain.block_s + config.daemon.poll_s
         self._schedule: Schedule = schedule or (lambda found: find_due(found, lead_s=lead_s))
         self._observer: Observer = observer or _ignore
         self._problems = Problems(self.state)
+        self._rounds: RoundLoop | None = None
+        self._reloader = Reloader(
+            Serving.of(config, feeds),
+            load,
+            state=self.state,
+            problems=self._problems,
+            rounds=lambda: self._rounds,
+        )
         self._target = Target(config.chain.chain_id, config.chain.hub)
         self._stopping = asyncio.Event()
         self._recheck: Callable[[], None] = _nothing
@@ -91,6 +99,10 @@ class Daemon:
         """Have `run` end cleanly; a transaction on its way stays in the journal."""
         self._stopping.set()
 
+    def reload(self) -> None:
+        """Read the configuration file again and take over its feeds; see `Reloader`."""
+        self._reloader.reload()
+
     async def run(self) -> None:
         """Run until `stop`, cancellation, or an error that needs the operator.
 
@@ -98,10 +110,13 @@ class Daemon:
             ConfigError: The operator must change the configuration, or files that it names.
             JournalError: The journal is locked, corrupt, or cannot be written.
         """
-        log.info("daemon_starting", config=config_hash(self._config), feeds=len(self._feeds))
+        feeds = self._reloader.serving.feeds
+        log.info("daemon_starting", config=self.state.config.digest, feeds=len(feeds))
         async with AsyncExitStack() as stack:
-            parts = await open_parts(stack, self._config, self._feeds, self._resolve, self.state)
+            parts = await open_parts(stack, self._config, feeds, self._resolve, self.state)
+            presence = stack.enter_context(claim(self._config.enclave.runtime_dir))
             self.http_port = await stack.enter_async_context(self._health())
+            presence.say(f"http://{self._config.http.host}:{self.http_port}")
             await self._work(parts)
         log.info("daemon_stopped")
 
@@ -124,6 +139,7 @@ class Daemon:
                     return task
 
                 spawn(view.keep_fresh())
+                spawn(self._reloader.run(view, parts.relay))
                 if parts.submitter is not None:
                     spawn(parts.submitter.keep(self._config.chain.block_s))
                 if parts.keeper is not None:
@@ -225,11 +241,12 @@ class Daemon:
         spawn: Spawn,
     ) -> None:
         """One life of an enclave."""
-        await load_feeds(enclave, self._feeds)
+        serving = self._reloader.serving
+        await load_feeds(enclave.client, serving.feeds)
         standings = self._standings(parts, view, enclave)
         rounds = RoundLoop(
             enclave.client,
-            feeds=self._feeds,
+            feeds=serving.feeds,
             view=view,
             state=self.state,
             problems=self._problems,
@@ -240,13 +257,18 @@ class Daemon:
             standing=lambda: standings.now if standings else None,
             spawn=spawn,
             quorum=quorum,
+            paused=serving.paused,
         )
         work = [rounds.run(self._config.daemon.poll_s)]
         if standings is not None:
             self._recheck = standings.recheck
             work.append(standings.keep())
-        async with quorum.session(enclave) if quorum is not None else nullcontext():
-            await run_together(*work)
+        self._rounds = rounds
+        try:
+            async with quorum.session(enclave) if quorum is not None else nullcontext():
+                await run_together(*work)
+        finally:
+            self._rounds = None
 
     def _standings(self, parts: Parts, view: ChainView, enclave: Enclave) -> Standings | None:
         if parts.submitter is None or parts.journal is None or parts.keeper is None:
@@ -307,10 +329,6 @@ def enclave_launch(config: Config) -> EnclaveLaunch:
         extra_ca=enclave.extra_ca,
         sandbox=enclave.sandbox,
     )
-
-
-def _feed_state(feed: Feed) -> FeedState:
-    return FeedState(feed.definition.name, feed.feed_id, feed.definition.decimals)
 
 
 def _ignore(_: Event) -> None:

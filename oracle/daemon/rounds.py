@@ -20,6 +20,7 @@ from oracle.daemon.events import Observer, ReportPlanned, RoundMade
 from oracle.daemon.problems import Problems
 from oracle.daemon.quorum import AREA as QUORUM
 from oracle.daemon.quorum import QuorumNode
+from oracle.daemon.session import load_feeds
 from oracle.daemon.submission import Submission, Target, landed_by
 from oracle.enclave_link import EnclaveClient, EnclaveLost
 from oracle.feeds.catalogue import Feed
@@ -59,6 +60,7 @@ class RoundLoop:
         standing: Callable[[], Standing | None],
         spawn: Callable[..., asyncio.Task[None]],
         quorum: QuorumNode | None = None,
+        paused: Iterable[bytes] = (),
     ) -> None:
         """Set up.
 
@@ -75,9 +77,12 @@ class RoundLoop:
             standing: What the chain makes of the signer; `None` before it is accepted.
             spawn: Starts a task that outlives this loop's enclave.
             quorum: Has reports signed by other nodes, too; `None` without peers.
+            paused: Ids of feeds that are loaded for others' sake and not asked for.
         """
         self._client = client
         self._feeds = {feed.feed_id: feed for feed in feeds}
+        self._paused = frozenset(paused)
+        self._one_at_a_time = asyncio.Lock()
         self._view = view
         self._state = state
         self._problems = problems
@@ -98,9 +103,25 @@ class RoundLoop:
             tick = max(tick + poll_s, loop.time())
             await asyncio.sleep(tick - loop.time())
 
+    async def change(self, feeds: Sequence[Feed], paused: Iterable[bytes]) -> None:
+        """Have the enclave load other feeds, between two rounds.
+
+        Raises:
+            EnclaveLost: The enclave is gone; the next one loads what its daemon says then.
+            OracleError: The enclave refuses a definition; the feeds are those of before.
+        """
+        async with self._one_at_a_time:
+            await load_feeds(self._client, feeds)
+            self._feeds = {feed.feed_id: feed for feed in feeds}
+            self._paused = frozenset(paused)
+
     async def _round(self) -> None:
+        async with self._one_at_a_time:
+            await self._make_round()
+
+    async def _make_round(self) -> None:
         try:
-            result = await self._look(tuple(self._feeds))
+            result = await self._look([f for f in self._feeds if f not in self._paused])
             hub = self._view.hub
             if hub is not None and hub.signatures != 1:
                 self._report_together(hub, result)
@@ -176,10 +197,16 @@ class RoundLoop:
         candidates = [
             self._candidate(answer, result.observed_at)
             for answer in result.answers
-            if answer.feed_id in listed
+            if answer.feed_id in listed and self._is_known(answer.feed_id)
         ]
         due = [item.feed_id for item in self._schedule(candidates)]
         return {f: landed[f].observed_at if f in landed else 0 for f in due}
+
+    def _is_known(self, feed_id: bytes) -> bool:
+        """Whether it is still served, and the hub was asked what it holds of it."""
+        feed = self._state.feeds.get(feed_id)
+        is_served = feed_id in self._feeds and feed_id not in self._paused
+        return is_served and feed is not None and feed.index is not None
 
     async def _report(self, result: wire.RoundResult) -> None:
         """Sign what is due and send it on its way."""

@@ -11,7 +11,7 @@ from oracle.attestation.endorsements.errors import CollateralUnavailable
 from oracle.daemon.chain_view import ChainView
 from oracle.daemon.events import Observer, SignerReady
 from oracle.daemon.problems import Problems
-from oracle.enclave_link import EnclaveLost
+from oracle.enclave_link import EnclaveClient, EnclaveLost
 from oracle.enclave_process import Enclave
 from oracle.feeds.catalogue import Feed
 from oracle.registration import (
@@ -31,13 +31,13 @@ CHECK_S = 15.0
 _RETRY_MAX_S = 60.0
 
 
-async def load_feeds(enclave: Enclave, feeds: Sequence[Feed]) -> None:
+async def load_feeds(client: EnclaveClient, feeds: Sequence[Feed]) -> None:
     """Hand the definitions to the enclave, which must hash them to the same ids.
 
     Raises:
         ConfigError: It refuses one, or computes another id: host and enclave differ in version.
     """
-    seen = await enclave.client.load([feed.canonical for feed in feeds])
+    seen = await client.load([feed.canonical for feed in feeds])
     wanted = tuple(feed.feed_id for feed in feeds)
     if seen != wanted:
         raise ConfigError("the enclave computes other feed ids: host and enclave differ in version")

@@ -1,5 +1,8 @@
 """The feeds that a configuration names."""
 
+from collections.abc import Iterable
+
+from enclave.domain.errors import ConfigError
 from oracle.config import Config
 from oracle.feeds.catalogue import Feed, load_catalogue, load_feed, select
 
@@ -7,8 +10,10 @@ from oracle.feeds.catalogue import Feed, load_catalogue, load_feed, select
 def configured_feeds(config: Config) -> tuple[Feed, ...]:
     """The feeds to serve, and all that they convert by.
 
+    A feed that is paused is among them only if another one converts by it; see `paused_feeds`.
+
     Raises:
-        ConfigError: An unknown name, or a file that is no definition.
+        ConfigError: An unknown name, a file that is no definition, or all feeds are paused.
     """
     catalogue = dict(load_catalogue())
     names = list(config.feeds.catalogue or ())
@@ -17,4 +22,17 @@ def configured_feeds(config: Config) -> tuple[Feed, ...]:
     for path in config.feeds.files:
         catalogue[str(path)] = load_feed(path)
         names.append(str(path))
-    return select(catalogue, names)
+    paused = set(config.feeds.paused)
+    known = {feed.name for feed in select(catalogue, names)}
+    for name in config.feeds.paused:
+        if name not in known:
+            raise ConfigError(f"feeds.paused names {name!r}, which is none of the feeds")
+    served = [name for name in names if name not in catalogue or catalogue[name].name not in paused]
+    if names and not served:
+        raise ConfigError("feeds.paused names all feeds: stop the node instead")
+    return select(catalogue, served)
+
+
+def paused_feeds(config: Config, feeds: Iterable[Feed]) -> frozenset[bytes]:
+    """Ids of those of the feeds that are paused: others convert by them, and that is all."""
+    return frozenset(feed.feed_id for feed in feeds if feed.name in config.feeds.paused)

@@ -55,6 +55,10 @@ class NodeCollector(Collector):
             "sandboxed": ("Whether the enclave's process is sandboxed.", signer.is_sandboxed),
             "dry_run": ("Whether nothing is sent.", state.is_dry_run),
             "problems": ("Problems that keep the node from its work.", len(state.problems)),
+            "config_refused": (
+                "Whether the configuration file was refused when it was last read.",
+                bool(state.config.fault),
+            ),
             "round_seconds": ("Length of the last round.", state.round_s),
             "signer_expires_at_seconds": ("End of the registration.", signer.expires_at),
         }

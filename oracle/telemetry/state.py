@@ -25,6 +25,7 @@ class FeedState:
         transaction: Hash of the transaction that stored it, `0x`; empty if it was not ours.
         gas_used: By that transaction, for all its feeds.
         block: Of that transaction.
+        is_paused: Not priced and not reported by this node.
     """
 
     name: str
@@ -43,6 +44,24 @@ class FeedState:
     transaction: str = ""
     gas_used: int = 0
     block: int = 0
+    is_paused: bool = False
+
+
+@dataclass(slots=True)
+class ConfigState:
+    """The configuration that is in force.
+
+    Attributes:
+        digest: See `config_hash`.
+        reloads: How often the file was read again since the start, whatever came of it.
+        fault: Why the last time came to nothing, one line a fault; empty if it did not.
+        needs_restart: Keys, as `section.key`, that have changed in the file but not here.
+    """
+
+    digest: str = ""
+    reloads: int = 0
+    fault: str = ""
+    needs_restart: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -151,6 +170,7 @@ class NodeState:
         balance_wei: Of the submitter, when last asked.
         is_accepted: The hub takes this signer's reports.
         counters: Name -> reads a counter of a part of the node; see `metrics`.
+        config: What is in force.
         quorum: `None` unless peers are configured.
         collateral: Document -> until when the chain can use it, seconds since the epoch; 0 if it
             cannot now.
@@ -172,6 +192,7 @@ class NodeState:
     balance_wei: int | None = None
     is_accepted: bool = False
     counters: dict[str, Callable[[], float]] = field(default_factory=dict)
+    config: ConfigState = field(default_factory=ConfigState)
     quorum: QuorumState | None = None
     collateral: dict[str, int] = field(default_factory=dict)
 

@@ -17,10 +17,11 @@ from typing import Any
 
 import aiohttp
 
-from oracle.config import load_config
+from oracle.config import Config, load_config
 from oracle.daemon import Daemon, every_answer
 from oracle.devnet.process import Child, child
 from oracle.devnet.world import World, WorldNode
+from oracle.feeds.catalogue import Feed
 from oracle.feeds.configured import configured_feeds
 from oracle.telemetry.logging import configure_logging
 
@@ -88,10 +89,15 @@ async def nodes_of(local: World) -> AsyncIterator[Nodes]:
 
 
 async def _main(config_file: Path, resolve: Mapping[str, tuple[str, int]]) -> None:
-    config = load_config(config_file)
+    def load() -> tuple[Config, tuple[Feed, ...]]:
+        config = load_config(config_file)
+        return config, configured_feeds(config)
+
+    config, feeds = load()
     configure_logging(sys.stderr, level=config.log.level, style="json")
-    daemon = Daemon(config, configured_feeds(config), resolve=resolve, schedule=every_answer)
+    daemon = Daemon(config, feeds, resolve=resolve, schedule=every_answer, load=load)
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, daemon.stop)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, daemon.reload)
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(daemon.run())
         while not daemon.http_port and not running.done():

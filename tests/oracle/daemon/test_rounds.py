@@ -659,3 +659,48 @@ async def test_seats_are_asked_for_only_where_there_are_peers() -> None:
         view = _peered_view(bench)
         await view.refresh()
         assert view.seats == Seats((OPERATOR,), ())
+
+
+@dataclass
+class Loader(FakeClient):
+    """Computes ids of what it loads; a gate holds its rounds."""
+
+    gate: asyncio.Event = field(default_factory=asyncio.Event)
+    order: list[str] = field(default_factory=list)
+
+    async def load(self, definitions: Sequence[bytes]) -> tuple[bytes, ...]:
+        self.order.append("load")
+        return tuple(f.feed_id for f in FEEDS if f.canonical in definitions)
+
+    async def run_round(self, feed_ids: Sequence[bytes]) -> wire.RoundResult:
+        self.order.append("round begins")
+        await self.gate.wait()
+        self.order.append("round ends")
+        return await super().run_round(feed_ids)
+
+
+async def test_feeds_change_between_two_rounds_and_never_within_one() -> None:
+    async with _bench() as bench:
+        client = Loader()
+        bench.loop._client = cast(EnclaveClient, client)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(bench.loop._round())
+            await asyncio.sleep(0.001)
+            tasks.create_task(bench.loop.change(FEEDS[:2], [IDS[0]]))
+            await asyncio.sleep(0.001)
+            client.gate.set()
+        assert client.order == ["round begins", "round ends", "load"]
+        assert [len(request.feed_ids) for request in client.signed] == [3]
+        await bench.round()
+        assert client.asked[-1] == (IDS[1],)
+        assert client.signed[-1].feed_ids == (IDS[1],)
+
+
+async def test_a_new_feed_is_not_due_before_the_hub_was_asked_for_it() -> None:
+    async with _bench() as bench:
+        bench.state.feeds[IDS[2]].index = None
+        await bench.round()
+        assert bench.client.signed[0].feed_ids == IDS[:2]
+        await bench.view.refresh()
+        await bench.round()
+        assert bench.client.signed[1].feed_ids == IDS

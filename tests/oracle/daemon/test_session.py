@@ -199,9 +199,9 @@ async def test_a_recheck_does_not_wait_for_the_next_turn() -> None:
 
 
 async def test_the_enclave_must_compute_the_same_feed_ids() -> None:
-    await load_feeds(_enclave(FakeLoader((FEED.feed_id,))), [FEED])
+    await load_feeds(cast(EnclaveClient, FakeLoader((FEED.feed_id,))), [FEED])
     with pytest.raises(ConfigError, match="differ in version"):
-        await load_feeds(_enclave(FakeLoader((bytes(32),))), [FEED])
+        await load_feeds(cast(EnclaveClient, FakeLoader((bytes(32),))), [FEED])
 
 
 async def test_running_together_raises_the_one_error_and_cancels_the_rest() -> None:
