@@ -36,8 +36,10 @@ from pathlib import Path
 from enclave import VERSION
 from enclave.attesters.base import Attester
 from enclave.attesters.simulated import SimulatedAttester, measure
+from enclave.circuit import Venues
 from enclave.domain.evidence import TeeKind
 from enclave.egress import Egress
+from enclave.guard import Guard
 from enclave.keys import Keys, libsecp256k1
 from enclave.operations import Identity, Operations
 from enclave.round import Rounds
@@ -165,15 +167,20 @@ async def run(settings: Settings, *, log: Log) -> None:
     keys = Keys(os.urandom, libsecp256k1())
     stop = asyncio.Event()
     listener = Listener(settings.listen, limits=Limits(), log=log)
-    async with Egress(settings.relay, ca_pem=ca_pem, extra_ca=extra_ca) as egress:
+    venues = Venues(keys.address, time.monotonic)
+    async with Egress(
+        settings.relay, ca_pem=ca_pem, extra_ca=extra_ca, meter=venues.received
+    ) as egress:
+        guard = Guard(egress, venues, time.monotonic)
         operations = Operations(
             identity=Identity(VERSION, hashlib.sha256(ca_pem).digest(), tuple(sorted(ADAPTERS))),
             keys=keys,
             attester=attester,
-            rounds=Rounds(fetcher=egress, adapters=ADAPTERS, monotonic=time.monotonic, log=log),
+            rounds=Rounds(fetcher=guard, adapters=ADAPTERS, monotonic=time.monotonic, log=log),
             signer=Signer(keys),
             monotonic=time.monotonic,
             connections=lambda: listener.accepted,
+            sources=venues.health,
             log=log,
         )
         service = Service(operations.handlers(), stop=stop.set, log=log)

@@ -11,8 +11,7 @@ Wire, once a stream: `u16 length | ASCII "host:port"`, big-endian; the answer is
 import asyncio
 import re
 import socket
-import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
@@ -23,6 +22,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from enclave.domain.errors import ConfigError, SourceMalformed, SourceUnavailable
+from enclave.tls import make_tls_context
 
 CONNECTED = 0
 _RELAY_REFUSALS: dict[int, tuple[type[SourceUnavailable | SourceMalformed], str]] = {
@@ -33,18 +33,17 @@ _RELAY_REFUSALS: dict[int, tuple[type[SourceUnavailable | SourceMalformed], str]
 }
 #: What every request carries. Some venues refuse requests without a user agent.
 _HEADERS = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": "confidential-oracle/1"}
-#: Forward secrecy and authenticated encryption only; TLS 1.3 suites are all of that kind.
-_CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
-_PEM = re.compile(
-    rb"-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----", re.ASCII
-)
 _HOST = re.compile(r"(?:[a-z0-9-]{1,63}\.)+[a-z][a-z0-9-]{0,62}(?::[1-9][0-9]{0,4})?", re.ASCII)
 _VSOCK = re.compile(r"([0-9]{1,10}):([0-9]{1,10})", re.ASCII)
 
 #: Requests kept in prepared form.
 _MAX_PREPARED = 4_096
 
+_HTTPS = 443
+
 RelayAddress = tuple[socket.AddressFamily, str | tuple[int, int]]
+#: Counts the bytes that a host of sources sent; whether it may send more.
+Meter = Callable[[str, int], bool]
 _Key = tuple[str, str, tuple[tuple[str, str], ...]]
 
 
@@ -117,39 +116,23 @@ def parse_relay(text: str) -> RelayAddress:
     return socket.AF_VSOCK, (int(numbers[1]), int(numbers[2]))
 
 
-def make_tls_context(ca_pem: bytes, extra_ca: bytes | None) -> ssl.SSLContext:
-    """TLS 1.2 or newer against exactly these roots, host name checked.
-
-    A bare context reads no environment: neither `SSLKEYLOGFILE` nor the system's trust store.
-
-    Args:
-        ca_pem: The measured CA bundle, PEM.
-        extra_ca: Further roots, PEM; the caller measures them.
-
-    Raises:
-        ConfigError: A bundle holds no certificate or one that does not parse.
-    """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    # The library would take a common name for a host name where no alternative name is given.
-    context.hostname_checks_common_name = False
-    context.set_ciphers(_CIPHERS)
-    context.set_alpn_protocols(["http/1.1"])
-    context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
-    for bundle in (ca_pem,) if extra_ca is None else (ca_pem, extra_ca):
-        certificates = b"\n".join(_PEM.findall(bundle)).decode("ascii")
-        try:
-            context.load_verify_locations(cadata=certificates)
-        except (ssl.SSLError, ValueError) as error:
-            raise ConfigError("CA bundle holds no certificate or a broken one") from error
-    return context
-
-
 class _RelayedSocket(socket.socket):
-    """A stream that the relay has connected already: the client library's connect does nothing."""
+    """A stream that the relay has connected already, and whose incoming bytes are counted."""
+
+    def __init__(self, stream: socket.socket, name: str, meter: Meter) -> None:
+        super().__init__(stream.family, socket.SOCK_STREAM, fileno=stream.detach())
+        self._name = name
+        self._meter = meter
 
     def connect(self, address: Any, /) -> None:
-        """Leave the stream as the relay made it."""
+        """Leave the stream as the relay made it: the client library's connect does nothing."""
+
+    def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0, /) -> int:
+        """What the event loop reads TLS with; breaks off where the source sends too much."""
+        size = super().recv_into(buffer, nbytes, flags)
+        if not self._meter(self._name, size):
+            raise ConnectionAbortedError("more bytes than the source may send")
+        return size
 
 
 class Relay(AbstractResolver):
@@ -160,8 +143,9 @@ class Relay(AbstractResolver):
     event loop.
     """
 
-    def __init__(self, address: RelayAddress) -> None:
+    def __init__(self, address: RelayAddress, meter: Meter) -> None:
         self._family, self._address = address
+        self._meter = meter
         self._ready: dict[str, socket.socket] = {}
 
     async def resolve(
@@ -174,8 +158,10 @@ class Relay(AbstractResolver):
             SourceMalformed: The relay refuses the target.
         """
         stream = await self._dial(f"{host}:{port}".encode("ascii"))
-        ticket = str(stream.fileno())
-        self._ready[ticket] = stream
+        name = host if port == _HTTPS else f"{host}:{port}"
+        relayed = _RelayedSocket(stream, name, self._meter)
+        ticket = str(relayed.fileno())
+        self._ready[ticket] = relayed
         return [
             ResolveResult(
                 hostname=host, host=ticket, port=port, family=socket.AF_INET, proto=0, flags=0
@@ -209,7 +195,7 @@ class Relay(AbstractResolver):
         if answer != bytes((CONNECTED,)):
             stream.close()
             raise _relay_refusal(answer)
-        return _RelayedSocket(self._family, socket.SOCK_STREAM, fileno=stream.detach())
+        return stream
 
     async def _ask(self, stream: socket.socket, target: bytes) -> bytes:
         """Connect to the relay, name the target, read the status."""
@@ -237,7 +223,13 @@ class Egress:
     """Fetches over kept-alive HTTPS connections; use as an async context manager."""
 
     def __init__(
-        self, relay: str, *, ca_pem: bytes, extra_ca: bytes | None, limits: Limits | None = None
+        self,
+        relay: str,
+        *,
+        ca_pem: bytes,
+        extra_ca: bytes | None,
+        meter: Meter,
+        limits: Limits | None = None,
     ) -> None:
         """Set up; nothing is opened yet.
 
@@ -245,6 +237,7 @@ class Egress:
             relay: `unix:PATH` or `vsock:CID:PORT`.
             ca_pem: The measured CA bundle.
             extra_ca: A further CA, for the emulated attester only; the caller sees to that.
+            meter: Asked at every arrival of bytes, with the host as in `Request.host`.
             limits: Bounds; the defaults are those of `Limits`.
 
         Raises:
@@ -252,12 +245,13 @@ class Egress:
         """
         self._address = parse_relay(relay)
         self._tls = make_tls_context(ca_pem, extra_ca)
+        self._meter = meter
         self._limits = limits or Limits()
         self._session: aiohttp.ClientSession | None = None
         self._prepared: dict[_Key, tuple[URL, dict[str, str]]] = {}
 
     async def __aenter__(self) -> Self:
-        relay, limits = Relay(self._address), self._limits
+        relay, limits = Relay(self._address, self._meter), self._limits
         connector = aiohttp.TCPConnector(
             ssl=self._tls,
             resolver=relay,

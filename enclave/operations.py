@@ -28,6 +28,7 @@ from enclave.domain.wire import (
     Sign,
     SignedObservation,
     SignResult,
+    SourceHealth,
 )
 from enclave.keys import Keys
 from enclave.log import Log
@@ -63,6 +64,7 @@ class Operations:
         signer: Holds the monotonic rule.
         monotonic: Seconds that only grow.
         connections: Counts the host's connections since start.
+        sources: How each host of sources is doing.
         log: Gets one line for each evidence and report.
     """
 
@@ -76,6 +78,7 @@ class Operations:
         signer: Signer,
         monotonic: Callable[[], float],
         connections: Callable[[], int],
+        sources: Callable[[], tuple[SourceHealth, ...]],
         log: Log,
     ) -> None:
         self._identity = identity
@@ -87,6 +90,7 @@ class Operations:
         self._monotonic = monotonic
         self._started = monotonic()
         self._connections = connections
+        self._sources = sources
         self._log = log
 
     def handlers(self) -> Mapping[str, Handler]:
@@ -218,6 +222,7 @@ class Operations:
             reports=self._signer.reports,
             feeds=self._rounds.feeds,
             connections=self._connections(),
+            sources=self._sources(),
         )
 
     async def shutdown(self, _: Shutdown) -> Done:

@@ -3,13 +3,12 @@
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from enclave.aggregate import Gate
 from enclave.domain.errors import ConfigError, RequestRefused, SourceError
 from enclave.domain.observation import Answer, SourceFailure
 from enclave.domain.wire import AnswerView, FailureView, RoundResult
-from enclave.egress import Reply
+from enclave.guard import Fetcher
 from enclave.log import Log
 from enclave.plan import EMPTY, PlannedFeed, PlannedSource, make_plan
 from enclave.settle import FeedOutcome, Reading, Settlement, read_reply, settle
@@ -38,14 +37,6 @@ class Deadlines:
 
 
 DEADLINES = Deadlines()
-
-
-class Fetcher(Protocol):
-    """Gets replies; see `egress.Egress`."""
-
-    async def fetch(self, request: HttpRequest, *, deadline_s: float) -> Reply:
-        """One reply, or a `SourceError`."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

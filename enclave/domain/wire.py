@@ -19,7 +19,7 @@ import cbor2
 from enclave.domain.errors import ProtocolError
 from enclave.domain.observation import FeedFailure, SourceFailure
 
-PROTOCOL = 1
+PROTOCOL = 2
 MAX_FRAME = 1_048_576
 LENGTH_BYTES = 4
 MAX_FEEDS = 1_024
@@ -251,14 +251,35 @@ class Health:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceHealth:
+    """How one host of sources (`:port` unless 443) is doing; counts are since start.
+
+    Attributes:
+        state: `closed` is asked, `open` is left alone, `probing` may be or is asked once.
+        requests: Made.
+        failures: Without a usable reply; a stalled request and its second one are one.
+        refused: Not made, because it is left alone or a budget is spent.
+        hedges: Second requests.
+    """
+
+    host: str
+    state: str
+    requests: int
+    failures: int
+    refused: int
+    hedges: int
+
+
+@dataclass(frozen=True, slots=True)
 class HealthResult:
-    """Counters since start; `uptime_s` by the monotonic clock."""
+    """Counters since start; `uptime_s` by the monotonic clock, `sources` by host."""
 
     uptime_s: int
     rounds: int
     reports: int
     feeds: int
     connections: int
+    sources: tuple[SourceHealth, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,8 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from enclave.domain.feed import encode_definition
-from enclave.egress import Egress, make_tls_context
+from enclave.egress import Egress
+from enclave.tls import make_tls_context
 from oracle.devnet.pki import Pki, make_pki
 from oracle.devnet.silicon_process import silicon
 from oracle.egress_proxy import EgressProxy
@@ -180,7 +181,9 @@ class DirectEgress(Egress):
 
     def __init__(self, servers: Servers) -> None:
         ca_pem = servers.pki.ca.read_bytes()
-        super().__init__("unix:/unused", ca_pem=ca_pem, extra_ca=None)
+        super().__init__(
+            "unix:/unused", ca_pem=ca_pem, extra_ca=None, meter=lambda host, size: True
+        )
         self._ports = servers.ports
         self._context = make_tls_context(ca_pem, None)
 

@@ -1,7 +1,5 @@
 import asyncio
 import gzip
-import hashlib
-import re
 import socket
 import ssl
 import warnings
@@ -13,13 +11,19 @@ from typing import cast
 import pytest
 
 from enclave.domain.errors import ConfigError, SourceError, SourceMalformed, SourceUnavailable
-from enclave.egress import Egress, Limits, Relay, Reply, make_tls_context, parse_relay
+from enclave.egress import Egress, Limits, Relay, Reply, parse_relay
 from enclave.sources.base import HttpRequest
-from tests.fakes.relayed_tls import Handler, RelayedVenue, ThrowAwayCa, response, serving
+from tests.fakes.relayed_tls import (
+    Handler,
+    RelayedVenue,
+    ThrowAwayCa,
+    response,
+    serving,
+    unmetered,
+)
 
 HOST = "api.venue.test"
 REQUEST = HttpRequest(HOST, "/ticker?pair=BTC%2FUSD")
-ROOTS = Path(__file__).parents[2] / "enclave" / "ca" / "roots.pem"
 
 
 @pytest.fixture(scope="session")
@@ -47,7 +51,11 @@ def venue(authority: ThrowAwayCa, tmp_path: Path) -> Callable[..., RelayedVenue]
 def egress(authority: ThrowAwayCa, tmp_path: Path) -> Callable[..., Egress]:
     def make(limits: Limits | None = None) -> Egress:
         return Egress(
-            f"unix:{tmp_path}/relay.sock", ca_pem=authority.pem, extra_ca=None, limits=limits
+            f"unix:{tmp_path}/relay.sock",
+            ca_pem=authority.pem,
+            extra_ca=None,
+            meter=unmetered,
+            limits=limits,
         )
 
     return make
@@ -174,18 +182,18 @@ async def test_a_silent_relay_is_given_up_at_the_deadline(venue: Venue, egress: 
 
 
 async def test_a_vsock_relay_that_is_not_there_is_unavailable(authority: ThrowAwayCa) -> None:
-    client = Egress("vsock:1:65535", ca_pem=authority.pem, extra_ca=None)
+    client = Egress("vsock:1:65535", ca_pem=authority.pem, extra_ca=None, meter=unmetered)
     await _refusal(client, SourceUnavailable, deadline_s=0.2)
 
 
 async def test_a_machine_without_such_sockets_is_unavailable() -> None:
-    relay = Relay((cast(socket.AddressFamily, 9_999), "nowhere"))
+    relay = Relay((cast(socket.AddressFamily, 9_999), "nowhere"), unmetered)
     with pytest.raises(SourceUnavailable, match="no such sockets"):
         await relay.resolve(HOST, 443)
 
 
 def test_an_address_that_the_relay_did_not_dial_is_refused() -> None:
-    relay = Relay(parse_relay("unix:/nowhere"))
+    relay = Relay(parse_relay("unix:/nowhere"), unmetered)
     with pytest.raises(OSError, match="did not dial"):
         relay.take((socket.AF_INET, socket.SOCK_STREAM, 0, "", ("192.0.2.1", 443)))
 
@@ -378,9 +386,13 @@ async def test_an_extra_ca_is_trusted_only_when_given(
 ) -> None:
     address, other = f"unix:{tmp_path}/relay.sock", ThrowAwayCa()
     async with venue(serving(response(b"{}"))):
-        async with Egress(address, ca_pem=other.pem, extra_ca=authority.pem) as client:
+        async with Egress(
+            address, ca_pem=other.pem, extra_ca=authority.pem, meter=unmetered
+        ) as client:
             assert (await client.fetch(REQUEST, deadline_s=5)).status == 200
-        await _refusal(Egress(address, ca_pem=other.pem, extra_ca=None), SourceMalformed)
+        await _refusal(
+            Egress(address, ca_pem=other.pem, extra_ca=None, meter=unmetered), SourceMalformed
+        )
 
 
 @pytest.mark.parametrize(
@@ -405,39 +417,3 @@ def test_other_relay_addresses_are_refused(text: str) -> None:
 def test_relay_addresses_are_read() -> None:
     assert parse_relay("unix:/a:b") == (socket.AF_UNIX, "/a:b")
     assert parse_relay("vsock:3:9000") == (socket.AF_VSOCK, (3, 9_000))
-
-
-@pytest.mark.parametrize(
-    "bundle",
-    [
-        b"",
-        b"no certificate",
-        b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
-        b"-----BEGIN CERTIFICATE-----\nA\n-----END CERTIFICATE-----\n",
-    ],
-)
-def test_a_bundle_without_good_certificates_is_refused(
-    bundle: bytes, authority: ThrowAwayCa
-) -> None:
-    with pytest.raises(ConfigError, match="CA bundle"):
-        make_tls_context(bundle, None)
-    with pytest.raises(ConfigError, match="CA bundle"):
-        make_tls_context(authority.pem, bundle)
-
-
-def test_the_context_is_strict(authority: ThrowAwayCa) -> None:
-    context = make_tls_context(authority.pem, None)
-    assert context.minimum_version is ssl.TLSVersion.TLSv1_2
-    assert context.verify_mode is ssl.CERT_REQUIRED
-    assert context.check_hostname
-    assert not context.keylog_filename
-    assert context.cert_store_stats()["x509"] == 1
-    assert all("ECDHE" in each["name"] or "TLS_" in each["name"] for each in context.get_ciphers())
-
-
-def test_the_measured_roots_are_those_that_their_readme_states() -> None:
-    raw = ROOTS.read_bytes()
-    readme = (ROOTS.parent / "README.md").read_text()
-    assert hashlib.sha256(raw).hexdigest() in readme
-    count = make_tls_context(raw, None).cert_store_stats()["x509_ca"]
-    assert re.search(rf"\b{count} certificates", readme)

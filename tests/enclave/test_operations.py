@@ -26,6 +26,7 @@ from enclave.domain.wire import (
     Sign,
     SignedObservation,
     SignResult,
+    SourceHealth,
 )
 from enclave.operations import Identity, Operations
 from enclave.round import Rounds
@@ -37,6 +38,7 @@ from tests.fakes.venues import ADAPTERS, NOW, FakeFetcher
 BTC = definition()
 BTC_ID = feed_id(BTC)
 HUB = bytes(range(20))
+SOURCE = SourceHealth("a.example", "closed", 1, 0, 0, 0)
 ATTEST = Attest(
     chain_id=31337, registry=b"r" * 20, operator=b"o" * 20, ref_block=7, block_hash=b"h" * 32
 )
@@ -63,6 +65,7 @@ class World:
             signer=Signer(self.keys),
             monotonic=self.clock,
             connections=lambda: self.connections,
+            sources=lambda: (SOURCE,),
             log=self.log,
         )
 
@@ -279,7 +282,7 @@ async def test_health_counts() -> None:
     world.clock.now += 5.9
     world.connections = 2
     assert await world.operations.health(Health()) == HealthResult(
-        uptime_s=5, rounds=2, reports=1, feeds=1, connections=2
+        uptime_s=5, rounds=2, reports=1, feeds=1, connections=2, sources=(SOURCE,)
     )
 
 

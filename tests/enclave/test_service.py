@@ -9,7 +9,7 @@ from enclave.domain.wire import Done, Health, HealthResult, Shutdown, to_map
 from enclave.service import Handler, Service
 from tests.fakes.process import FakeChannel, MemoryLog
 
-COUNTS = HealthResult(uptime_s=1, rounds=2, reports=3, feeds=4, connections=5)
+COUNTS = HealthResult(uptime_s=1, rounds=2, reports=3, feeds=4, connections=5, sources=())
 
 
 class World:

@@ -17,6 +17,11 @@ from cryptography.x509.oid import NameOID
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
+def unmetered(host: str, size: int) -> bool:
+    """Every source may send as much as it likes."""
+    return True
+
+
 class ThrowAwayCa:
     """A certificate authority that lives as long as the test."""
 

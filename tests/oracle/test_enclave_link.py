@@ -21,7 +21,7 @@ from oracle.enclave_link import (
 
 Peer = Callable[[dict[str, Any], asyncio.StreamWriter], Awaitable[None]]
 HELLO = wire.HelloResult(
-    1, "0.1.0", b"\x11" * 20, b"\x22" * 32, 2, "simulated", bytes(32), ("a/1",)
+    wire.PROTOCOL, "0.1.0", b"\x11" * 20, b"\x22" * 32, 2, "simulated", bytes(32), ("a/1",)
 )
 OBSERVATION = wire.SignedObservation(b"\x11" * 20, 9, bytes(32), b"entries", bytes(64))
 REFUSAL = FeedFailure(bytes(32), "QuorumNotReached", "no answer")
@@ -82,7 +82,7 @@ async def test_every_operation_sends_its_own_name_and_arguments(path: Path) -> N
         "sign": wire.SignResult(9, bytes(32), b"x", b"y"),
         "observe": OBSERVATION,
         "cosign": wire.CosignResult((SIGNED,), ()),
-        "health": wire.HealthResult(1, 2, 3, 4, 5),
+        "health": wire.HealthResult(1, 2, 3, 4, 5, ()),
         "shutdown": wire.Done(),
     }
 
@@ -158,7 +158,7 @@ def test_a_refusal_of_known_type_keeps_it() -> None:
         wire.encode_frame({"id": 1, "ok": {}}),
         wire.encode_frame({"id": 1}),
         wire.encode_frame({"id": 1, "error": {"type": "OracleError"}}),
-        wire.encode_frame({"id": 1, "ok": {**wire.to_map(HELLO), "protocol": 2}}),
+        wire.encode_frame({"id": 1, "ok": {**wire.to_map(HELLO), "protocol": wire.PROTOCOL + 1}}),
         wire.encode_frame({"id": 1, "ok": {**wire.to_map(HELLO), "signer": bytes(19)}}),
     ],
 )
