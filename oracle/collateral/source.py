@@ -20,6 +20,7 @@ from oracle.attestation.endorsements.pcs import (
     Wanted,
     fetch_collateral,
 )
+from oracle.config import mask_url
 
 _CHUNK = 16_384
 _HEADER = 32_768
@@ -56,13 +57,20 @@ class Service:
     timeout_s: float
 
     async def fetch(self, platform: Platform, wanted: Wanted) -> tuple[Document, ...]:
-        """Ask the service."""
+        """Ask the service; no error shows what may be secret in its URL."""
+        service = self.url.rstrip("/")
         async with _session(self.timeout_s) as session:
 
             async def get(url: str) -> Reply:
                 return await _get(session, url)
 
-            return await fetch_collateral(get, self.url.rstrip("/"), platform, wanted)
+            try:
+                return await fetch_collateral(get, service, platform, wanted)
+            except CollateralUnavailable as error:
+                # The errors below it hold the URL, too.
+                raise CollateralUnavailable(
+                    str(error).replace(service, mask_url(service))
+                ) from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,11 @@
 """The schema of the configuration: sections, keys, units, defaults, bounds."""
 
 import re
+from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -56,15 +57,29 @@ def _path(value: object) -> object:
     return Path(value) if isinstance(value, str) and value else value
 
 
+def split_url(text: str) -> SplitResult:
+    """The parts of a URL, whose port is a number if it has one.
+
+    Raises:
+        ValueError: It is none, or a name or password in it ends where it should not. The library's
+            own words hold parts of it, which may be a secret.
+    """
+    with suppress(ValueError):
+        parts = urlsplit(text)
+        if parts.port != 0 and ("@" in parts.netloc or "@" not in text):
+            return parts
+    raise ValueError("not a URL: write / ? # @ [ ] in a name or a password as %2F and so on")
+
+
 def _rpc_url(text: str) -> str:
-    parts = urlsplit(text)
+    parts = split_url(text)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("wanted an URL that begins with http:// or https://")
     return text
 
 
 def _peer_url(text: str) -> str:
-    parts = urlsplit(text)
+    parts = split_url(text)
     if parts.scheme != "https" or not parts.hostname or parts.username is not None:
         raise ValueError("wanted https://HOST:PORT")
     if parts.path.strip("/") or parts.query or parts.fragment:
@@ -80,7 +95,7 @@ def parse_source(text: str) -> str | Path:
     """
     if "://" not in text:
         return Path(text)
-    parts = urlsplit(text)
+    parts = split_url(text)
     is_local = parts.scheme == "http" and parts.hostname == "127.0.0.1"
     if not (is_local or (parts.scheme == "https" and parts.hostname)) or parts.query:
         raise ValueError("wanted https://…, http://127.0.0.1:PORT or a folder")

@@ -98,7 +98,10 @@ def _failure(method: str, error: object, secrets: Sequence[str]) -> RpcBusy | Rp
     for secret in secrets:
         said = said.replace(secret, "***")
     text = "".join(char if char.isprintable() else "?" for char in said[:_MESSAGE_SIZE])
-    return RpcRefused(f"{method}: error {code}: {text}", code=code, data=_revert(error.get("data")))
+    data = _revert(error.get("data"))
+    if any(secret.encode() in data for secret in secrets):
+        data = b""  # Its text would be shown as the reason.
+    return RpcRefused(f"{method}: error {code}: {text}", code=code, data=data)
 
 
 def _revert(data: object) -> bytes:

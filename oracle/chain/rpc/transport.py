@@ -1,6 +1,7 @@
 """One JSON-RPC question over HTTP: bounded, asked once, never led elsewhere."""
 
 import asyncio
+import base64
 import itertools
 import json
 import re
@@ -139,12 +140,17 @@ async def open_transport(url: str, *, timeout_s: float) -> AsyncIterator[HttpTra
 def secrets_of(url: str) -> tuple[str, ...]:
     """Parts of a URL that may be a key, longest first, as written and as meant.
 
-    Not the host's name, and nothing shorter than 4 characters, such as `v2`.
+    With the header that HTTP makes of a name and a password (RFC 7617, section 2). Not the host's
+    name, and nothing shorter than 4 characters, such as `v2`.
     """
     parts = urlsplit(url)
-    names = [parts.username or "", parts.password or "", *parts.path.split("/"), parts.fragment]
+    login = parts.username or "", parts.password or ""
+    names = [*login, *parts.path.split("/"), parts.fragment]
     names += re.split("[&=]", parts.query)
+    header = base64.b64encode(":".join(map(unquote, login)).encode()).decode()
     spelled = {*names, *map(unquote, names), parts.path, parts.query}
+    if any(login):
+        spelled |= {header, header.rstrip("=")}
     return tuple(sorted((name for name in spelled if len(name) > _PLAIN_SIZE), key=len)[::-1])
 
 

@@ -21,7 +21,7 @@ def quantity(value: object) -> int:
     """
     if isinstance(value, str) and _QUANTITY.fullmatch(value):
         return int(value, 16)
-    raise ChainError(f"answer {str(value)[:40]!r}, wanted a quantity")
+    raise ChainError(f"answer is {_form(value)}, wanted a quantity")
 
 
 def hex_bytes(value: object, size: int | None = None) -> bytes:
@@ -32,4 +32,9 @@ def hex_bytes(value: object, size: int | None = None) -> bytes:
     """
     if isinstance(value, str) and _BYTES.fullmatch(value) and size in (None, len(value) // 2 - 1):
         return bytes.fromhex(value[2:])
-    raise ChainError(f"answer {str(value)[:40]!r}, wanted {size or 'some'} bytes")
+    raise ChainError(f"answer is {_form(value)}, wanted {size or 'some'} bytes")
+
+
+def _form(value: object) -> str:
+    """What it is, not what it says: an endpoint may repeat the URL that it was asked at."""
+    return f"text of {len(value)} characters" if isinstance(value, str) else type(value).__name__

@@ -132,7 +132,19 @@ def test_what_may_be_a_key_in_an_url_is_never_repeated() -> None:
     for secret in ("ssw", "user", "KEY", "TOKEN", "fragment"):
         assert secret not in str(caught.value)
     assert "v2" not in secrets
+    # printf 'user:p@ssw' | base64
+    assert "dXNlcjpwQHNzdw==" in secrets
     assert secrets_of("http://127.0.0.1:8545") == ()
+
+
+def test_a_reason_in_which_a_key_stands_is_no_reason() -> None:
+    data = "0x" + b"no such key: KEY-IN-PATH".hex()
+    with pytest.raises(RpcRefused) as caught:
+        _parse(_error(message="reverted", data=data), secrets=secrets_of(URL))
+    assert caught.value.data == b""
+    with pytest.raises(RpcRefused) as caught:
+        _parse(_error(message="reverted", data="0x1234"), secrets=secrets_of(URL))
+    assert caught.value.data == b"\x12\x34"
 
 
 @pytest.mark.parametrize(
