@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from enclave.domain.errors import TransactionReverted
+from enclave.domain.errors import ChainError, TransactionReverted
 from oracle.chain.life import LifeCause
 
 
@@ -18,6 +18,10 @@ class CallReverted(TransactionReverted):
     def __init__(self, message: str, *, name: str = "") -> None:
         super().__init__(message)
         self.name = name
+
+
+class Superseded(ChainError):
+    """A newer call for the same feeds took its place before it was mined: nothing is lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,14 @@ class Call:
     target: str
     data: bytes
     feeds: frozenset[int] = frozenset()
+
+    def supersedes(self, older: "Call") -> bool:
+        """Whether an older call need not be sent any more once this one is.
+
+        It is of the same kind, and answers every feed that the older one does.
+        """
+        is_same_kind = (self.purpose, self.target) == (older.purpose, older.target)
+        return is_same_kind and bool(older.feeds) and self.feeds >= older.feeds
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,12 +57,24 @@ def first_fees(head: Block, policy: FeePolicy) -> Fees:
     return Fees(max_fee, min(policy.max_priority_fee_wei, max_fee))
 
 
-def raised(fees: Fees, policy: FeePolicy) -> Fees | None:
-    """Of a replacement; both parts rise by at least 12.5 %. `None` if the cap leaves no room."""
+def raised(fees: Fees, head: Block, policy: FeePolicy) -> Fees | None:
+    """Of a replacement: both parts rise by at least 12.5 %, and to what a first attempt would pay.
+
+    `None` if the cap leaves no room for that, or the base fee is above it.
+    """
     factor, cap = 100 + policy.bump_percent, policy.max_fee_wei
     least = -(-fees.max_fee_wei * (1_000 + _LEAST_RAISE_PERMILLE) // 1_000)
+    try:
+        fresh = first_fees(head, policy)
+    except ChainError:
+        return None
     if least > cap:
         return None
-    max_fee = min(cap, -(-fees.max_fee_wei * factor // 100))
-    tip = max(1, -(-fees.tip_wei * factor // 100))
+    max_fee = max(fresh.max_fee_wei, min(cap, -(-fees.max_fee_wei * factor // 100)))
+    tip = max(1, fresh.tip_wei, -(-fees.tip_wei * factor // 100))
     return Fees(max_fee, min(max_fee, tip))
+
+
+def is_priced_out(max_fee_wei: int, head: Block) -> bool:
+    """Whether no block of now can take a transaction that pays so much."""
+    return head.base_fee_wei is not None and max_fee_wei < head.base_fee_wei

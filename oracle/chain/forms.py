@@ -44,6 +44,12 @@ class Slot:
         return self.forms[-1]
 
     @property
+    def call(self) -> Call:
+        """What the newest form does."""
+        form = self.forms[-1]
+        return Call(form.purpose, form.target, form.data, form.feeds)
+
+    @property
     def hashes(self) -> list[bytes]:
         """Of all forms."""
         return [form.hash for form in self.forms]

@@ -11,6 +11,8 @@ most one of them can be mined. What is seen is told by hash and nonce alone, nev
 | PENDING | the nonce is used, five looks in a row show no receipt | REPLACED | its caller is told |
 | PENDING | a new block, and no pool knows it: dropped | PENDING | the same bytes again |
 | PENDING | not mined in time: stuck | PENDING | the next form: >= 12.5 % more, up to the cap |
+| PENDING | stuck, or nobody waits, and a newer call supersedes it | PENDING | that call's form |
+| PENDING | the base fee is above its fee: priced out | PENDING | the next form, if the cap allows |
 | PENDING | stuck, and cap or funds allow no more | PENDING | the same bytes again, and a warning |
 | PENDING | a nonce below it is free again | PENDING | first what belongs there, else a filler |
 | MINED, REVERTED | its block is gone, its receipt in another | MINED, REVERTED | that block |

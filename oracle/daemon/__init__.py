@@ -8,6 +8,7 @@ from oracle.daemon.events import (
     ReportOvertaken,
     ReportPlanned,
     ReportRefused,
+    ReportSuperseded,
     RoundMade,
     SignerReady,
 )
@@ -23,6 +24,7 @@ __all__ = [
     "ReportOvertaken",
     "ReportPlanned",
     "ReportRefused",
+    "ReportSuperseded",
     "RoundMade",
     "Schedule",
     "SignerReady",

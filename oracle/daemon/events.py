@@ -89,6 +89,13 @@ class ReportOvertaken:
     report: Report
 
 
+@dataclass(frozen=True, slots=True)
+class ReportSuperseded:
+    """A report was not mined in time, and a newer one for the same feeds took its place."""
+
+    report: Report
+
+
 Event = (
     RoundMade
     | SignerReady
@@ -97,5 +104,6 @@ Event = (
     | ReportLanded
     | ReportRefused
     | ReportOvertaken
+    | ReportSuperseded
 )
 Observer = Callable[[Event], None]

@@ -258,6 +258,7 @@ class Daemon:
             spawn=spawn,
             quorum=quorum,
             paused=serving.paused,
+            report_feeds=self._config.daemon.report_feeds,
         )
         work = [rounds.run(self._config.daemon.poll_s)]
         if standings is not None:
@@ -294,11 +295,12 @@ class Daemon:
         )
 
     def _submission(self, parts: Parts, view: ChainView) -> Submission | None:
-        if parts.submitter is None or parts.journal is None:
+        submitter = parts.submitter
+        if submitter is None or parts.journal is None:
             return None
         return Submission(
             parts.chain,
-            parts.submitter,
+            submitter,
             parts.journal,
             view=view,
             state=self.state,
@@ -308,6 +310,8 @@ class Daemon:
             recheck=self._look_again,
             # What another node sent just before is in the block to come, or the one after.
             settle_s=0.0 if parts.membership is None else 2 * self._config.chain.block_s,
+            is_stuck=lambda: submitter.is_stuck,
+            renew_s=self._config.chain.block_s,
         )
 
     def _look_again(self) -> None:

@@ -183,6 +183,7 @@ def _counters(
             "transactions_mined": lambda: stats.mined,
             "transactions_reverted": lambda: stats.reverted,
             "transactions_bumped": lambda: stats.bumped,
+            "transactions_superseded": lambda: stats.superseded,
             "transactions_dropped": lambda: stats.dropped,
             "transactions_reopened": lambda: stats.reopened,
             "transactions_replaced": lambda: stats.replaced,

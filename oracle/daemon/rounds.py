@@ -25,7 +25,7 @@ from oracle.daemon.submission import Submission, Target, landed_by
 from oracle.enclave_link import EnclaveClient, EnclaveLost
 from oracle.feeds.catalogue import Feed
 from oracle.registration import Standing
-from oracle.scheduler import Candidate, Due, Reason
+from oracle.scheduler import Candidate, Due, Reason, fill_report
 from oracle.telemetry.state import NodeState
 
 log = structlog.get_logger(__name__)
@@ -61,6 +61,7 @@ class RoundLoop:
         spawn: Callable[..., asyncio.Task[None]],
         quorum: QuorumNode | None = None,
         paused: Iterable[bytes] = (),
+        report_feeds: int = 256,
     ) -> None:
         """Set up.
 
@@ -78,6 +79,7 @@ class RoundLoop:
             spawn: Starts a task that outlives this loop's enclave.
             quorum: Has reports signed by other nodes, too; `None` without peers.
             paused: Ids of feeds that are loaded for others' sake and not asked for.
+            report_feeds: Most feeds of one report.
         """
         self._client = client
         self._feeds = {feed.feed_id: feed for feed in feeds}
@@ -93,6 +95,7 @@ class RoundLoop:
         self._standing = standing
         self._spawn = spawn
         self._quorum = quorum
+        self._report_feeds = report_feeds
 
     async def run(self, poll_s: float) -> None:
         """Make rounds until cancelled or the enclave is lost; a tick that is missed is left out."""
@@ -199,7 +202,12 @@ class RoundLoop:
             for answer in result.answers
             if answer.feed_id in listed and self._is_known(answer.feed_id)
         ]
-        due = [item.feed_id for item in self._schedule(candidates)]
+        due = fill_report(
+            [item.feed_id for item in self._schedule(candidates)],
+            frozenset() if self._submission is None else self._submission.overdue(),
+            [candidate.feed_id for candidate in candidates],
+            limit=self._report_feeds,
+        )
         return {f: landed[f].observed_at if f in landed else 0 for f in due}
 
     def _is_known(self, feed_id: bytes) -> bool:

@@ -1,17 +1,23 @@
-"""Bringing signed reports to the hub, one at a time."""
+"""Bringing signed reports to the hub: one at a time, unless one is stuck."""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import structlog
 
 from enclave.domain.errors import ChainError
 from enclave.domain.report import SignedReport, encode_report
-from oracle.chain.base import CallReverted, Chain, Receipt, Submitter
+from oracle.chain.base import CallReverted, Chain, Receipt, Submitter, Superseded
 from oracle.daemon.chain_view import ChainView
-from oracle.daemon.events import Observer, ReportLanded, ReportOvertaken, ReportRefused
+from oracle.daemon.events import (
+    Observer,
+    ReportLanded,
+    ReportOvertaken,
+    ReportRefused,
+    ReportSuperseded,
+)
 from oracle.daemon.problems import Problems
 from oracle.scheduler import Landed
 from oracle.telemetry.state import NodeState
@@ -51,7 +57,10 @@ def landed_by(signed: SignedReport, feed_ids: Sequence[bytes]) -> Mapping[bytes,
 
 
 class Submission:
-    """Sends one report at a time and takes over what it stored."""
+    """Sends one report at a time and takes over what it stored.
+
+    While one is stuck, newer ones are taken: the submitter puts them in its place.
+    """
 
     def __init__(
         self,
@@ -66,6 +75,8 @@ class Submission:
         observer: Observer,
         recheck: Callable[[], None],
         settle_s: float = 0.0,
+        is_stuck: Callable[[], bool] = lambda: False,
+        renew_s: float = 1.0,
     ) -> None:
         """Set up.
 
@@ -80,6 +91,8 @@ class Submission:
             observer: Told what became of them.
             recheck: Has the registration looked at again after a refusal.
             settle_s: How long what another node sent may need until it shows on the chain.
+            is_stuck: Whether a transaction is overdue.
+            renew_s: Least time between two reports of which the second replaces the first.
         """
         self._chain = chain
         self._submitter = submitter
@@ -91,14 +104,27 @@ class Submission:
         self._observer = observer
         self._recheck = recheck
         self._settle_s = settle_s
-        self._task: asyncio.Task[None] | None = None
+        self._is_stuck = is_stuck
+        self._renew_s = renew_s
+        self._tasks: dict[asyncio.Task[None], tuple[bytes, ...]] = {}
+        self._started_at = 0.0
         self._pause_s = _BACK_OFF_S
         self._not_before = 0.0
 
     def is_free(self) -> bool:
-        """Whether no report is on its way and no back-off runs."""
-        is_idle = self._task is None or self._task.done()
-        return is_idle and asyncio.get_running_loop().time() >= self._not_before
+        """Whether no back-off runs, and no report is on its way or it may be replaced."""
+        now = asyncio.get_running_loop().time()
+        may_renew = self._is_stuck() and now >= self._started_at + self._renew_s
+        return now >= self._not_before and (may_renew or not self._on_their_way())
+
+    def overdue(self) -> frozenset[bytes]:
+        """Feeds of the reports that are stuck: a newer report with all of them replaces them."""
+        if not self._is_stuck():
+            return frozenset()
+        return frozenset(feed_id for each in self._on_their_way() for feed_id in each)
+
+    def _on_their_way(self) -> list[tuple[bytes, ...]]:
+        return [feed_ids for task, feed_ids in self._tasks.items() if not task.done()]
 
     def start(
         self,
@@ -107,7 +133,9 @@ class Submission:
         feed_ids: tuple[bytes, ...],
     ) -> None:
         """Send a report in the background."""
-        self._task = spawn(self._send(signed, feed_ids))
+        self._started_at = asyncio.get_running_loop().time()
+        self._tasks = {task: ids for task, ids in self._tasks.items() if not task.done()}
+        self._tasks[spawn(self._send(signed, feed_ids))] = feed_ids
 
     async def _send(self, signed: SignedReport, feed_ids: tuple[bytes, ...]) -> None:
         report, encoded = signed.report, encode_report(signed)
@@ -119,8 +147,13 @@ class Submission:
             report=encoded,
         )
         try:
-            receipt = await self._submitter.send(self._chain.submit(encoded))
+            call = self._chain.submit(encoded)
+            feeds = frozenset(entry.index for entry in report.entries)
+            receipt = await self._submitter.send(replace(call, feeds=feeds))
             indexes = set(self._chain.landed(receipt))
+        except Superseded:
+            self._superseded(signed)
+            return
         except ChainError as error:
             if await self._is_overtaken(signed, feed_ids, error):
                 self._overtaken(signed)
@@ -189,6 +222,11 @@ class Submission:
         self._problems.clear("submit")
         log.info("report_overtaken", observed_at=signed.report.observed_at)
         self._observer(ReportOvertaken(signed.report))
+
+    def _superseded(self, signed: SignedReport) -> None:
+        self._state.reports_superseded += 1
+        log.info("report_superseded", observed_at=signed.report.observed_at)
+        self._observer(ReportSuperseded(signed.report))
 
     def _refused(self, signed: SignedReport, error: ChainError) -> None:
         self._state.reports_refused += 1

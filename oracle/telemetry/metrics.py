@@ -22,6 +22,7 @@ COUNTERS = {
     "transactions_mined": "Transactions that took effect.",
     "transactions_reverted": "Transactions that were mined and failed.",
     "transactions_bumped": "Replacements for a higher fee.",
+    "transactions_superseded": "Stuck transactions whose nonce a newer report took.",
     "transactions_dropped": "Transactions sent again because no pool knew them.",
     "transactions_reopened": "Transactions that a reorganisation undid.",
     "transactions_replaced": "Nonces that someone else with this key used.",
@@ -78,6 +79,10 @@ class NodeCollector(Collector):
             "rounds": ("Rounds made.", state.rounds),
             "reports_landed": ("Reports whose answers were stored.", state.reports_landed),
             "reports_refused": ("Reports that the hub refused.", state.reports_refused),
+            "reports_superseded": (
+                "Stuck reports whose place a newer one took.",
+                state.reports_superseded,
+            ),
             "reports_overtaken": (
                 "Reports that came later than another one.",
                 state.reports_overtaken,

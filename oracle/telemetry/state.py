@@ -166,6 +166,7 @@ class NodeState:
         round_at: Loop time of its end.
         reports_landed: Transactions that stored answers.
         reports_refused: Reports that the hub refused, before or after they were sent.
+        reports_superseded: Reports that were stuck until a newer one took their place.
         reports_overtaken: Reports that came too late, because another one had landed.
         balance_wei: Of the submitter, when last asked.
         is_accepted: The hub takes this signer's reports.
@@ -189,6 +190,7 @@ class NodeState:
     reports_landed: int = 0
     reports_refused: int = 0
     reports_overtaken: int = 0
+    reports_superseded: int = 0
     balance_wei: int | None = None
     is_accepted: bool = False
     counters: dict[str, Callable[[], float]] = field(default_factory=dict)

@@ -105,6 +105,46 @@ async def test_a_held_back_transaction_is_replaced_and_the_replacement_counts(
         assert bench.states() == {"mined": 1}
 
 
+async def test_a_stuck_report_gives_its_nonce_to_a_newer_one(
+    tmp_path: Path, key: SubmitterKey
+) -> None:
+    older, newer = (Call("submit", TARGET, bytes((n,)) * 4, frozenset({1})) for n in (1, 2))
+    async with _bench(tmp_path, key, confirm_timeout_s=0.2) as bench:
+        await bench.hold(is_held=True)
+        async with asyncio.TaskGroup() as tasks:
+            first = tasks.create_task(_reason(bench.submitter.send(older)))
+            await _until(lambda: bench.submitter.is_stuck)
+            second = tasks.create_task(bench.submitter.send(newer))
+            await _until(lambda: bench.submitter.stats.superseded == 1)
+            await bench.chain.call("evm_mine")
+        assert "a newer report for the same feeds took its place" in first.result()
+        mined = await bench.chain.call(
+            "eth_getTransactionByHash", "0x" + second.result().hash.hex()
+        )
+        assert (mined["input"], mined["nonce"]) == ("0x02020202", "0x0")
+        assert await bench.count(key) == 1
+
+
+async def test_one_that_the_base_fee_overtook_is_raised_with_the_block_that_allows_it(
+    tmp_path: Path, key: SubmitterKey
+) -> None:
+    """This node forgets what no block can take; the cap is 1,000 gwei."""
+    async with _bench(tmp_path, key) as bench:
+        await bench.hold(is_held=True)
+        async with asyncio.TaskGroup() as tasks:
+            sending = tasks.create_task(bench.submitter.send(CALL))
+            await _until(lambda: bench.submitter.stats.sent == 1)
+            for base_gwei in (5_000, 500):
+                await bench.chain.call("anvil_setNextBlockBaseFeePerGas", hex(base_gwei * GWEI))
+                await bench.chain.call("evm_mine")
+                await _until(lambda: bench.submitter.is_stuck)
+            await _until(lambda: bench.submitter.stats.bumped == 1)
+            await bench.hold(is_held=False)
+            await bench.chain.call("evm_mine")
+        assert sending.result().is_success
+        assert await bench.count(key) == 1
+
+
 async def test_a_dropped_transaction_is_sent_again(tmp_path: Path, key: SubmitterKey) -> None:
     async with _bench(tmp_path, key, confirm_timeout_s=0.3) as bench:
         await bench.hold(is_held=True)

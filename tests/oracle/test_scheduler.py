@@ -3,7 +3,16 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oracle.scheduler import Candidate, Due, Landed, Reason, due_reason, find_due
+from oracle.scheduler import (
+    Candidate,
+    Due,
+    Landed,
+    Reason,
+    due_reason,
+    fill_report,
+    find_due,
+    urgency,
+)
 
 
 def _candidate(
@@ -53,16 +62,45 @@ def test_an_answer_that_is_not_newer_is_never_due() -> None:
     assert due_reason(_candidate(answer=99_999, age_s=-1), lead_s=0) is None
 
 
-def test_all_due_feeds_come_together_in_the_given_order() -> None:
+def test_all_due_feeds_come_the_most_urgent_first() -> None:
     candidates = [
         _candidate(answer=10_100, name=b"c"),
         _candidate(name=b"a"),
+        _candidate(age_s=5_400, name=b"late"),
+        _candidate(answer=9_800, name=b"moved"),
         _candidate(landed=None, name=b"b"),
     ]
     assert find_due(candidates, lead_s=0) == (
-        Due(b"c", Reason.DEVIATION),
         Due(b"b", Reason.FIRST),
+        Due(b"moved", Reason.DEVIATION),
+        Due(b"c", Reason.DEVIATION),
+        Due(b"late", Reason.HEARTBEAT),
     )
+
+
+def test_feeds_of_the_same_urgency_keep_their_order() -> None:
+    candidates = [_candidate(answer=10_100, name=name) for name in (b"c", b"a", b"b")]
+    assert [due.feed_id for due in find_due(candidates, lead_s=0)] == [b"c", b"a", b"b"]
+
+
+def test_urgency_is_exact_beyond_what_a_double_holds() -> None:
+    big = 2**62
+    near, far = (
+        Candidate(b"a", big + moved, 2, 1, 604_800, Landed(big, 1))
+        for moved in (10**15, 10**15 + 1)
+    )
+    assert urgency(far) > urgency(near)
+
+
+def test_a_threshold_of_nothing_divides_by_nothing() -> None:
+    assert urgency(Candidate(b"a", 7, 2, 0, 10, Landed(0, 1))) == 70_000
+
+
+def test_a_report_has_what_is_stuck_first_and_then_the_most_urgent_up_to_its_limit() -> None:
+    answered = [b"a", b"b", b"c", b"d"]
+    assert fill_report([b"d", b"a"], set(), answered, limit=9) == (b"d", b"a")
+    assert fill_report([b"d", b"a"], {b"c", b"x"}, answered, limit=9) == (b"c", b"d", b"a")
+    assert fill_report([b"d", b"c", b"a"], {b"c"}, answered, limit=2) == (b"c", b"d")
 
 
 @given(answer=st.integers(1, 2**62), landed=st.integers(1, 2**62), bps=st.integers(1, 10_000))

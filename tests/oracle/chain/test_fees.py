@@ -6,7 +6,7 @@ import pytest
 
 from enclave.domain.errors import ChainError
 from oracle.chain.base import Block
-from oracle.chain.fees import FeePolicy, Fees, first_fees, raised
+from oracle.chain.fees import FeePolicy, Fees, first_fees, is_priced_out, raised
 
 CAP = 1_000_000
 
@@ -47,7 +47,7 @@ def test_each_raise_is_at_least_an_eighth_of_both_parts_until_the_cap(
     bump: int, first: Fees
 ) -> None:
     steps = [first]
-    while (following := raised(steps[-1], _policy(bump))) is not None:
+    while (following := raised(steps[-1], _head(0), _policy(bump, tip=1))) is not None:
         steps.append(following)
     assert len(steps) > 1
     for old, new in itertools.pairwise(steps):
@@ -59,5 +59,20 @@ def test_each_raise_is_at_least_an_eighth_of_both_parts_until_the_cap(
 
 def test_the_last_raise_goes_to_the_cap_itself() -> None:
     last = CAP * 8 // 9
-    assert raised(Fees(last, 10), _policy()) == Fees(CAP, 12)
-    assert raised(Fees(last + 1, 10), _policy()) is None
+    assert raised(Fees(last, 10), _head(0), _policy(tip=1)) == Fees(CAP, 12)
+    assert raised(Fees(last + 1, 10), _head(0), _policy(tip=1)) is None
+
+
+def test_a_raise_goes_at_least_to_what_a_first_attempt_would_pay() -> None:
+    assert raised(Fees(10, 10), _head(5_000), _policy()) == Fees(11_000, 1_000)
+    assert raised(Fees(10, 10), _head(CAP), _policy()) == Fees(CAP, 1_000)
+
+
+def test_above_the_cap_nothing_is_raised() -> None:
+    assert raised(Fees(10, 10), _head(CAP + 1), _policy()) is None
+
+
+def test_a_fee_below_the_base_fee_is_priced_out() -> None:
+    assert is_priced_out(99, _head(100))
+    assert not is_priced_out(100, _head(100))
+    assert not is_priced_out(1, _head(None))

@@ -1,7 +1,7 @@
 """The round loop and submissions against a scripted enclave and contracts in memory."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -12,7 +12,7 @@ from enclave.domain import wire
 from enclave.domain.errors import ChainError, RequestRefused
 from enclave.domain.observation import FeedFailure, SourceFailure
 from enclave.domain.report import Entry, decode_report, encode_entries, list_root
-from oracle.chain.base import CallReverted, HubNews, Round, Seats
+from oracle.chain.base import CallReverted, HubNews, Round, Seats, Superseded
 from oracle.chain.rpc import RpcRefused
 from oracle.daemon.chain_view import ChainView
 from oracle.daemon.events import (
@@ -21,6 +21,7 @@ from oracle.daemon.events import (
     ReportOvertaken,
     ReportPlanned,
     ReportRefused,
+    ReportSuperseded,
     RoundMade,
 )
 from oracle.daemon.problems import Problems
@@ -129,6 +130,9 @@ async def _bench(
     is_dry_run: bool = False,
     standing: Standing | None = STANDING,
     settle_s: float = 0.0,
+    is_stuck: Callable[[], bool] = lambda: False,
+    report_feeds: int = 256,
+    renew_s: float = 0.0,
 ) -> AsyncIterator[Bench]:
     chain = FakeChain(feeds=tuple(listed))
     state = NodeState(started_at=0, is_dry_run=is_dry_run)
@@ -153,6 +157,8 @@ async def _bench(
             observer=events.append,
             recheck=lambda: rechecks.append(1),
             settle_s=settle_s,
+            is_stuck=is_stuck,
+            renew_s=renew_s,
         )
     async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
 
@@ -174,6 +180,7 @@ async def _bench(
             submission=submission,
             standing=lambda: standing,
             spawn=spawn,
+            report_feeds=report_feeds,
         )
         yield Bench(
             client,
@@ -317,6 +324,69 @@ async def test_while_a_report_is_on_its_way_no_other_is_signed() -> None:
         for task in tuple(bench.running):
             await task
         assert len(bench.of(ReportLanded)) == 1
+
+
+async def test_while_a_report_is_stuck_newer_ones_with_all_its_feeds_are_made() -> None:
+    """The second has what is due, and the feed that is stuck though it is not due any more."""
+    due, stuck = {IDS[0]}, [False]
+
+    def schedule(found: Any) -> tuple[Due, ...]:
+        return tuple(Due(c.feed_id, Reason.DEVIATION) for c in found if c.feed_id in due)
+
+    async with _bench(schedule, is_stuck=lambda: stuck[0]) as bench:
+        gate = asyncio.Event()
+        send, calls = bench.submitter.send, list[Any]()
+
+        async def slow(call: Any) -> Any:
+            calls.append(call)
+            if len(calls) == 1:
+                await gate.wait()
+                raise Superseded("submit: a newer report took its place")
+            return await send(call)
+
+        bench.submitter.send = slow  # type: ignore[method-assign]  # a stuck chain
+        await bench.loop._round()
+        due.clear()
+        due.add(IDS[1])
+        await bench.loop._round()
+        assert len(bench.client.signed) == 1
+        stuck[0] = True
+        await bench.loop._round()
+        stuck[0] = False
+        gate.set()
+        for task in tuple(bench.running):
+            await task
+        assert [request.feed_ids for request in bench.client.signed] == [IDS[:1], IDS[:2]]
+        assert calls[1].supersedes(calls[0])
+        assert calls[1].feeds == {0, 1}
+        assert (len(bench.of(ReportSuperseded)), len(bench.of(ReportLanded))) == (1, 1)
+        assert (bench.state.reports_superseded, bench.state.reports_refused) == (1, 0)
+        assert "submit" not in bench.state.problems
+        assert bench.submission is not None
+        assert bench.submission.is_free()
+        assert bench.submission.overdue() == frozenset()
+
+
+async def test_a_stuck_report_is_renewed_only_so_often() -> None:
+    async with _bench(is_stuck=lambda: True, renew_s=3_600) as bench:
+        gate, send = asyncio.Event(), bench.submitter.send
+
+        async def slow(call: Any) -> Any:
+            await gate.wait()
+            return await send(call)
+
+        bench.submitter.send = slow  # type: ignore[method-assign]  # a stuck chain
+        await bench.loop._round()
+        await bench.loop._round()
+        assert len(bench.client.signed) == 1
+        gate.set()
+
+
+async def test_more_feeds_than_a_report_takes_come_with_the_next_one() -> None:
+    async with _bench(_due(*IDS), report_feeds=2) as bench:
+        await bench.round()
+        assert [request.feed_ids for request in bench.client.signed] == [IDS[:2]]
+        assert [event.feed_ids for event in bench.of(ReportLanded)] == [IDS[:2]]
 
 
 async def test_a_refused_report_is_one_line_and_has_everything_looked_at_again() -> None:
