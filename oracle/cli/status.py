@@ -79,12 +79,23 @@ def _print_node(node: dict[str, Any]) -> None:
     )
     if node["quorum"] is not None:
         _print_quorum(node["quorum"])
+    _print_sources(node["sources"])
     for feed in node["feeds"]:
         answer = feed["answer"] or "-"
         typer.echo(
             f"  {feed['name']:<10} {answer:>20}  {feed['sources_used']}/{feed['sources_asked']}"
             f"  landed {feed['landed_at'] or '-'}  {feed['failure']}".rstrip()
         )
+
+
+def _print_sources(sources: list[dict[str, Any]]) -> None:
+    """Those that are left alone now."""
+    for source in sources:
+        if source["state"] != "closed":
+            typer.echo(
+                f"  source {source['host']} fails: {source['failures']} of {source['requests']}"
+                f" requests, {source['refused']} not made"
+            )
 
 
 def _print_quorum(quorum: dict[str, Any]) -> None:

@@ -22,6 +22,7 @@ from oracle.daemon.quorum import QuorumNode, open_quorum
 from oracle.daemon.reload import Load, Reloader, Serving
 from oracle.daemon.rounds import RoundLoop, Schedule
 from oracle.daemon.session import Standings, load_feeds, note_enclave
+from oracle.daemon.sources import SourceWatch
 from oracle.daemon.submission import Submission, Target
 from oracle.daemon.tasks import leading_error, run_together
 from oracle.enclave_link import EnclaveLost
@@ -260,7 +261,7 @@ class Daemon:
             paused=serving.paused,
             report_feeds=self._config.daemon.report_feeds,
         )
-        work = [rounds.run(self._config.daemon.poll_s)]
+        work = [rounds.run(self._config.daemon.poll_s), self._source_watch(enclave).run()]
         if standings is not None:
             self._recheck = standings.recheck
             work.append(standings.keep())
@@ -270,6 +271,14 @@ class Daemon:
                 await run_together(*work)
         finally:
             self._rounds = None
+
+    def _source_watch(self, enclave: Enclave) -> SourceWatch:
+        return SourceWatch(
+            enclave.client,
+            lambda: (feed.definition for feed in self._reloader.serving.feeds),
+            state=self.state,
+            problems=self._problems,
+        )
 
     def _standings(self, parts: Parts, view: ChainView, enclave: Enclave) -> Standings | None:
         if parts.submitter is None or parts.journal is None or parts.keeper is None:

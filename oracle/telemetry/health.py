@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import asdict
 from typing import Any
 
 from aiohttp import web
@@ -95,6 +96,7 @@ def ready_view(state: NodeState, now: float, round_limit_s: float) -> dict[str, 
         "reports_refused": state.reports_refused,
         "balance_wei": None if state.balance_wei is None else str(state.balance_wei),
         "quorum": None if state.quorum is None else _quorum_view(state.quorum, now),
+        "sources": [asdict(source) for source in state.sources],
         "feeds": [_feed_view(feed) for feed in state.feeds.values()],
     }
 
@@ -133,6 +135,7 @@ def _feed_view(feed: FeedState) -> dict[str, Any]:
         "feed_id": "0x" + feed.feed_id.hex(),
         "index": feed.index,
         "paused": feed.is_paused,
+        "source_failures": dict(feed.source_failures),
         "decimals": feed.decimals,
         "answer": None if feed.answer is None else str(feed.answer),
         "landed_answer": None if feed.landed_answer is None else str(feed.landed_answer),

@@ -7,6 +7,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from enclave.domain.wire import SourceHealth
 from oracle.telemetry.state import FeedState, NodeState, PeerState, QuorumState, SignerState
 
 #: Counters that parts of the node lend to the state: name -> help.
@@ -29,6 +30,13 @@ COUNTERS = {
     "gas_used": "Gas of all transactions.",
     "gas_spent_wei": "Fees of all transactions, in wei.",
 }
+#: Counters of each host of sources, as the enclave counts them.
+SOURCE_COUNTERS = {
+    "requests": "Requests to it.",
+    "failures": "Requests to it without a usable reply.",
+    "refused": "Requests not made, because it is left alone or a budget is spent.",
+    "hedges": "Second requests for one that stalled.",
+}
 _PREFIX = "oracle_"
 _DAY_S = 86_400
 
@@ -44,6 +52,7 @@ class NodeCollector(Collector):
         yield from self._gauges()
         yield from self._counters()
         yield from self._feeds()
+        yield from _source_metrics(self._state.sources)
         if self._state.quorum is not None:
             yield from _quorum_metrics(self._state.quorum)
             yield from _peer_metrics(self._state.quorum.peers.values())
@@ -190,6 +199,22 @@ def _peer_metrics(peers: Iterable[PeerState]) -> Iterable[Metric]:
         served.add_metric(key, peer.served)
         refused.add_metric(key, peer.refused)
     yield from (failing, answer, calls, failures, served, refused)
+
+
+def _source_metrics(sources: Iterable[SourceHealth]) -> Iterable[Metric]:
+    labels = ["source"]
+    failing = GaugeMetricFamily(
+        _PREFIX + "source_failing", "Whether it is left alone after failures.", labels=labels
+    )
+    counts = {
+        name: CounterMetricFamily(f"{_PREFIX}source_{name}", text, labels=labels)
+        for name, text in SOURCE_COUNTERS.items()
+    }
+    for source in sources:
+        failing.add_metric([source.host], float(source.state != "closed"))
+        for name, family in counts.items():
+            family.add_metric([source.host], getattr(source, name))
+    yield from (failing, *counts.values())
 
 
 def _labels(feed: FeedState) -> list[str]:

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from enclave.domain.wire import SourceHealth
+
 
 @dataclass(slots=True)
 class FeedState:
@@ -173,6 +175,7 @@ class NodeState:
         counters: Name -> reads a counter of a part of the node; see `metrics`.
         config: What is in force.
         quorum: `None` unless peers are configured.
+        sources: How each host of the sources is doing, as the enclave that runs now says.
         collateral: Document -> until when the chain can use it, seconds since the epoch; 0 if it
             cannot now.
     """
@@ -196,6 +199,7 @@ class NodeState:
     counters: dict[str, Callable[[], float]] = field(default_factory=dict)
     config: ConfigState = field(default_factory=ConfigState)
     quorum: QuorumState | None = None
+    sources: tuple[SourceHealth, ...] = ()
     collateral: dict[str, int] = field(default_factory=dict)
 
     def unready(self, now: float, *, round_limit_s: float) -> list[str]:

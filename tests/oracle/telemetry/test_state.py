@@ -8,6 +8,7 @@ import pytest
 import structlog
 from prometheus_client.parser import text_string_to_metric_families
 
+from enclave.domain.wire import SourceHealth
 from oracle.telemetry.health import ready_view
 from oracle.telemetry.logging import configure_logging
 from oracle.telemetry.metrics import COUNTERS, render_metrics
@@ -91,6 +92,27 @@ def test_metrics_tell_feeds_signer_and_counters() -> None:
     assert samples["oracle_feed_sources_used"] == 4
     assert samples["oracle_feed_dispersion_bps"] == 1.3
     assert samples["oracle_feed_age_seconds"] > 0
+
+
+def test_the_sources_are_shown_with_what_the_enclave_counted() -> None:
+    sources = (
+        SourceHealth("a.example", "closed", 9, 1, 0, 2),
+        SourceHealth("b.example:8443", "open", 3, 3, 5, 0),
+    )
+    text = render_metrics(_state(sources=sources)).decode()
+    assert 'oracle_source_failing{source="a.example"} 0.0' in text
+    assert 'oracle_source_failing{source="b.example:8443"} 1.0' in text
+    for name, value in {"requests": 3, "failures": 3, "refused": 5, "hedges": 0}.items():
+        assert f'oracle_source_{name}_total{{source="b.example:8443"}} {value}.0' in text
+    view = json.loads(json.dumps(ready_view(_state(sources=sources), 110.0, 30)))["sources"]
+    assert view[1] == {
+        "host": "b.example:8443",
+        "state": "open",
+        "requests": 3,
+        "failures": 3,
+        "refused": 5,
+        "hedges": 0,
+    }
 
 
 def test_a_balance_or_an_age_that_is_not_known_is_no_metric() -> None:
