@@ -57,6 +57,7 @@ class EvmChain:
             verifier_id: The registry's number of the verifier, from 1.
         """
         self._rpc = rpc
+        self._agreed = _Agreed(rpc)
         self._registry = (registry, load_abi("AttestationRegistry"))
         self._signers = (signer_set, load_abi("SignerSet"))
         self._hub = (hub, load_abi("FeedHub"))
@@ -72,11 +73,11 @@ class EvmChain:
     async def block(self, number: int | Literal["latest"]) -> Block:
         """A block by its height."""
         wanted = number if number == "latest" else hex(number)
-        return parse_block(await self._rpc.request("eth_getBlockByNumber", [wanted, False]))
+        return parse_block(await self._rpc.request_agreed("eth_getBlockByNumber", [wanted, False]))
 
     async def balance(self, address: str) -> int:
         """Funds of an account in wei."""
-        return quantity(await self._rpc.request("eth_getBalance", [address, "latest"]))
+        return quantity(await self._rpc.request_agreed("eth_getBalance", [address, "latest"]))
 
     async def feed_ids(self) -> tuple[bytes, ...]:
         """The hub's list, in order of index."""
@@ -85,7 +86,7 @@ class EvmChain:
     async def rounds(self, indexes: Collection[int]) -> Mapping[int, Round]:
         """The rounds of these feeds in one block; one that the hub does not serve is left out."""
         found: dict[int, Round] = {}
-        block = str(await self._rpc.request("eth_blockNumber", []))
+        block = await self._rpc.pin()
         for index in indexes:
             try:
                 values = await self._read(self._hub, "read", index, block=block)
@@ -103,7 +104,7 @@ class EvmChain:
 
     async def news(self, block: int) -> HubNews:
         """What happened at the hub after a block; two questions, however many feeds there are."""
-        latest = quantity(await self._rpc.request("eth_blockNumber", []))
+        latest = quantity(await self._rpc.request_agreed("eth_blockNumber", []))
         if latest <= block:
             return HubNews(block, frozenset(), has_more=False)
         if latest - block > _MAX_NEWS_BLOCKS:
@@ -167,7 +168,7 @@ class EvmChain:
         if address == _ZERO:
             return b""
         if self._last_table[0] != address:
-            code = await self._rpc.request("eth_getCode", [address, "latest"])
+            code = await self._rpc.request_agreed("eth_getCode", [address, "latest"])
             self._last_table = (address, hex_bytes(code))
         return self._last_table[1]
 
@@ -302,9 +303,19 @@ class EvmChain:
         contract: tuple[str, ContractAbi],
         name: str,
         *arguments: object,
-        block: str = "latest",
+        block: Any = "latest",
     ) -> Any:
-        return await read_contract(self._rpc, contract, name, *arguments, block=block)
+        return await read_contract(self._agreed, contract, name, *arguments, block=block)
+
+
+class _Agreed:
+    """Asks what matters: the contracts' state is only believed if no endpoint denies it."""
+
+    def __init__(self, rpc: Rpc) -> None:
+        self._rpc = rpc
+
+    async def request(self, method: str, params: Sequence[Any]) -> Any:
+        return await self._rpc.request_agreed(method, params)
 
 
 def _cause(number: int) -> LifeCause:

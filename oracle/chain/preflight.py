@@ -79,7 +79,7 @@ class Preflight:
         fields = {"from": self._address, "to": call.target, "data": "0x" + call.data.hex()}
         try:
             # In the context of the next block: a fresh report is from the future of the last one.
-            units = quantity(await self._rpc.request("eth_estimateGas", [fields, "pending"]))
+            units = quantity(await self._rpc.request_agreed("eth_estimateGas", [fields, "pending"]))
         except RpcRefused as error:
             if not error.data and error.code != _REVERT_CODE:
                 raise

@@ -25,7 +25,7 @@ async def read_contract(
     contract: tuple[str, ContractAbi],
     name: str,
     *arguments: object,
-    block: str = "latest",
+    block: Any = "latest",
 ) -> Any:
     """Ask a contract's view.
 

@@ -8,7 +8,7 @@ from enclave.domain.errors import ChainError
 from oracle.chain.base import Block, Receipt
 from oracle.chain.parsing import parse_block, parse_receipt
 from oracle.chain.pending import SignedForm
-from oracle.chain.rpc import Rpc, quantity
+from oracle.chain.rpc import Rpc, RpcDisagreement, quantity
 
 log = structlog.get_logger(__name__)
 
@@ -22,35 +22,44 @@ class SenderView:
 
     async def count(self) -> int:
         """The next nonce by the latest block."""
-        answer = await self._rpc.request("eth_getTransactionCount", [self._address, "latest"])
+        answer = await self._rpc.request_agreed(
+            "eth_getTransactionCount", [self._address, "latest"]
+        )
         return quantity(answer)
 
     async def balance(self) -> int:
         """Funds in wei by the latest block."""
-        return quantity(await self._rpc.request("eth_getBalance", [self._address, "latest"]))
+        return quantity(await self._rpc.request_agreed("eth_getBalance", [self._address, "latest"]))
 
     async def head(self) -> Block:
         """The latest block."""
-        return parse_block(await self._rpc.request("eth_getBlockByNumber", ["latest", False]))
+        return parse_block(
+            await self._rpc.request_agreed("eth_getBlockByNumber", ["latest", False])
+        )
 
     async def height(self) -> int:
         """Of the latest block."""
-        return quantity(await self._rpc.request("eth_blockNumber", []))
+        return quantity(await self._rpc.request_agreed("eth_blockNumber", []))
 
     async def has_block(self, number: int, hash_: bytes) -> bool:
         """Whether the chain has this block at this height; not if it is shorter."""
-        found = await self._rpc.request("eth_getBlockByNumber", [hex(number), False])
+        found = await self._rpc.request_agreed("eth_getBlockByNumber", [hex(number), False])
         return found is not None and parse_block(found).hash == hash_
 
     async def receipt(self, forms: Iterable[SignedForm]) -> Receipt | None:
-        """The receipt of whichever form was mined.
+        """The receipt of whichever form was mined; `None` while endpoints deny it.
 
         Raises:
             ChainError: No answer, or one about another transaction.
         """
         for form in forms:
             wanted = "0x" + form.hash.hex()
-            found = await self._rpc.request("eth_getTransactionReceipt", [wanted])
+            try:
+                found = await self._rpc.request_agreed("eth_getTransactionReceipt", [wanted])
+            except RpcDisagreement as error:
+                # It does not count until nobody denies it; the nonce says whether it is used.
+                log.warning("receipt_disputed", tx=wanted, error=str(error))
+                continue
             if found is None:
                 continue
             receipt = parse_receipt(found)

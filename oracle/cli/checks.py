@@ -15,7 +15,7 @@ from oracle.attestation.codecs.dcap import DcapQuote, split_quote
 from oracle.chain.base import CallReverted
 from oracle.chain.evm import EvmChain
 from oracle.chain.keys import SubmitterKey
-from oracle.chain.rpc import Rpc
+from oracle.chain.rpc import Health, Rpc
 from oracle.cli.findings import Finding, Verdict, fail, guard, ok
 from oracle.cli.platform_checks import check_platform
 from oracle.cli.quorum_checks import check_peers, check_quorum, check_seats
@@ -92,6 +92,7 @@ async def _check_key(config: Config) -> tuple[SubmitterKey | None, Finding]:
 
 async def _check_endpoints(config: Config, rpc: Rpc) -> list[Finding]:
     findings = []
+    await rpc.look(max_age_s=0.0)
     for endpoint in rpc.endpoints:
         name = f"rpc {endpoint.number}"
         chain = open_chain(config, Rpc(rpc.chain_id, [endpoint]))
@@ -102,11 +103,22 @@ async def _check_endpoints(config: Config, rpc: Rpc) -> list[Finding]:
             findings.append(fail(name, str(error), mend))
             continue
         age_s = int(time.time()) - head.timestamp
-        if age_s > _STALE_BLOCKS * config.chain.block_s:
+        if endpoint.health is Health.LAGGING:
+            findings.append(fail(name, f"block {head.number} is behind the others'", mend))
+        elif age_s > _STALE_BLOCKS * config.chain.block_s:
             findings.append(fail(name, f"block {head.number} is {age_s} s old", "wait, or " + mend))
         else:
             findings.append(ok(name, f"chain {rpc.chain_id}, block {head.number}, {age_s} s old"))
+    if len(rpc.endpoints) > 1:
+        findings.append(await guard("rpc", lambda: _check_agreement(rpc)))
     return findings
+
+
+async def _check_agreement(rpc: Rpc) -> Finding:
+    """Whether the endpoints tell of one chain."""
+    number = (await rpc.agreed_block()).head.number
+    alive = [str(each.number) for each in rpc.endpoints if each.health is Health.ALIVE]
+    return ok("rpc", f"endpoints {', '.join(alive)} agree on block {number}")
 
 
 async def _check_contracts(config: Config, chain: EvmChain, feeds: Sequence[Feed]) -> Finding:

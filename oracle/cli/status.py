@@ -77,6 +77,8 @@ def _print_node(node: dict[str, Any]) -> None:
         f"rounds {node['rounds']}, landed {node['reports_landed']}, refused"
         f" {node['reports_refused']}, enclave starts {node['enclave_starts']}"
     )
+    for endpoint in node["endpoints"]:
+        _print_endpoint(endpoint)
     if node["quorum"] is not None:
         _print_quorum(node["quorum"])
     _print_sources(node["sources"])
@@ -96,6 +98,14 @@ def _print_sources(sources: list[dict[str, Any]]) -> None:
                 f"  source {source['host']} fails: {source['failures']} of {source['requests']}"
                 f" requests, {source['refused']} not made"
             )
+
+
+def _print_endpoint(endpoint: dict[str, Any]) -> None:
+    errors = ", ".join(f"{count} {kind}" for kind, count in endpoint["errors"].items())
+    typer.echo(
+        f"rpc {endpoint['number']} {endpoint['health']}, block {endpoint['head'] or '-'},"
+        f" {endpoint['answer_s']:.3f} s, {endpoint['calls']} calls, errors: {errors or 'none'}"
+    )
 
 
 def _print_quorum(quorum: dict[str, Any]) -> None:

@@ -88,13 +88,19 @@ async def open_parts(
     relay = EgressProxy(folder / RELAY_NAME, allow, resolve)
     await stack.enter_async_context(relay)
     state.counters |= _counters(rpc, relay, submitter)
+    state.endpoints = tuple(endpoint.state for endpoint in rpc.endpoints)
     return Parts(rpc, chain, relay, journal, submitter, keeper, membership)
 
 
 def open_config_rpc(config: Config) -> AbstractAsyncContextManager[Rpc]:
     """Endpoints of the configured chain."""
     chain = config.chain
-    return open_rpc(chain.rpc_urls, chain_id=chain.chain_id, timeout_s=chain.rpc_timeout_s)
+    return open_rpc(
+        chain.rpc_urls,
+        chain_id=chain.chain_id,
+        timeout_s=chain.rpc_timeout_s,
+        block_s=chain.block_s,
+    )
 
 
 def open_chain(config: Config, rpc: Rpc) -> EvmChain:
@@ -173,8 +179,8 @@ def _counters(
         "relay_streams": lambda: counted.accepted,
         "relay_unreachable": lambda: counted.answers[RelayStatus.UNREACHABLE],
         "relay_refused": lambda: sum(counted.answers[status] for status in refusals),
-        "rpc_calls": lambda: sum(endpoint.calls for endpoint in rpc.endpoints),
-        "rpc_errors": lambda: sum(endpoint.errors for endpoint in rpc.endpoints),
+        "rpc_calls": lambda: sum(each.state.calls for each in rpc.endpoints),
+        "rpc_errors": lambda: sum(sum(each.state.errors.values()) for each in rpc.endpoints),
     }
     if submitter is not None:
         stats = submitter.stats

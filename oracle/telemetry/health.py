@@ -10,7 +10,7 @@ from aiohttp import web
 
 from enclave.domain.errors import ConfigError
 from oracle.telemetry.metrics import render_metrics
-from oracle.telemetry.state import FeedState, NodeState, PeerState, QuorumState
+from oracle.telemetry.state import EndpointState, FeedState, NodeState, PeerState, QuorumState
 
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -95,9 +95,21 @@ def ready_view(state: NodeState, now: float, round_limit_s: float) -> dict[str, 
         "reports_landed": state.reports_landed,
         "reports_refused": state.reports_refused,
         "balance_wei": None if state.balance_wei is None else str(state.balance_wei),
+        "endpoints": [_endpoint_view(endpoint) for endpoint in state.endpoints],
         "quorum": None if state.quorum is None else _quorum_view(state.quorum, now),
         "sources": [asdict(source) for source in state.sources],
         "feeds": [_feed_view(feed) for feed in state.feeds.values()],
+    }
+
+
+def _endpoint_view(endpoint: EndpointState) -> dict[str, Any]:
+    return {
+        "number": endpoint.number,
+        "health": endpoint.health,
+        "head": endpoint.head,
+        "calls": endpoint.calls,
+        "errors": endpoint.errors,
+        "answer_s": round(endpoint.answer_s, 3),
     }
 
 

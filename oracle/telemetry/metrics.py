@@ -1,14 +1,21 @@
 """Prometheus metrics, read from the node's state at each scrape."""
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from enclave.domain.wire import SourceHealth
-from oracle.telemetry.state import FeedState, NodeState, PeerState, QuorumState, SignerState
+from oracle.telemetry.state import (
+    EndpointState,
+    FeedState,
+    NodeState,
+    PeerState,
+    QuorumState,
+    SignerState,
+)
 
 #: Counters that parts of the node lend to the state: name -> help.
 COUNTERS = {
@@ -53,6 +60,7 @@ class NodeCollector(Collector):
         yield from self._counters()
         yield from self._feeds()
         yield from _source_metrics(self._state.sources)
+        yield from _endpoint_metrics(self._state.endpoints)
         if self._state.quorum is not None:
             yield from _quorum_metrics(self._state.quorum)
             yield from _peer_metrics(self._state.quorum.peers.values())
@@ -152,6 +160,33 @@ def _collateral_days_left(ends: Mapping[str, int], now: float) -> Metric:
     for title, until in ends.items():
         days.add_metric([title], max(0.0, until - now) / _DAY_S)
     return days
+
+
+def _endpoint_metrics(endpoints: Sequence[EndpointState]) -> Iterable[Metric]:
+    labels = ["endpoint"]
+    health = GaugeMetricFamily(
+        _PREFIX + "rpc_health", "1 for the state it is in.", labels=[*labels, "health"]
+    )
+    head = GaugeMetricFamily(_PREFIX + "rpc_head", "Height of its latest block.", labels=labels)
+    answer = GaugeMetricFamily(
+        _PREFIX + "rpc_answer_seconds", "How long its last answer took.", labels=labels
+    )
+    calls = CounterMetricFamily(_PREFIX + "rpc_endpoint_calls", "Questions to it.", labels=labels)
+    errors = CounterMetricFamily(
+        _PREFIX + "rpc_endpoint_errors",
+        "Questions that it did not answer.",
+        labels=[*labels, "kind"],
+    )
+    for endpoint in endpoints:
+        key = [str(endpoint.number)]
+        health.add_metric([*key, endpoint.health], 1)
+        head.add_metric(key, endpoint.head)
+        answer.add_metric(key, endpoint.answer_s)
+        calls.add_metric(key, endpoint.calls)
+        for kind, count in endpoint.errors.items():
+            errors.add_metric([*key, kind], count)
+    if endpoints:
+        yield from (health, head, answer, calls, errors)
 
 
 def _quorum_metrics(quorum: QuorumState) -> Iterable[Metric]:

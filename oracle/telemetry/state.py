@@ -1,6 +1,6 @@
 """How the node is doing: one object that the daemon writes, and health, metrics and views read."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from enclave.domain.wire import SourceHealth
@@ -96,6 +96,27 @@ class SignerState:
 
 
 @dataclass(slots=True)
+class EndpointState:
+    """How a JSON-RPC endpoint is doing.
+
+    Attributes:
+        number: Its place in `chain.rpc_urls`, from 1; its URL may hold a secret.
+        health: A word; see `oracle.chain.rpc.Health`.
+        calls: Questions to it.
+        errors: Kind of failure -> how many questions ended so.
+        head: Height of its latest block when it was last asked; 0 before.
+        answer_s: How long its last answer took.
+    """
+
+    number: int = 0
+    health: str = "unchecked"
+    calls: int = 0
+    errors: dict[str, int] = field(default_factory=dict)
+    head: int = 0
+    answer_s: float = 0.0
+
+
+@dataclass(slots=True)
 class PeerState:
     """How another operator's node is doing, as seen from here.
 
@@ -176,6 +197,7 @@ class NodeState:
         config: What is in force.
         quorum: `None` unless peers are configured.
         sources: How each host of the sources is doing, as the enclave that runs now says.
+        endpoints: Of the chain, by preference.
         collateral: Document -> until when the chain can use it, seconds since the epoch; 0 if it
             cannot now.
     """
@@ -200,6 +222,7 @@ class NodeState:
     config: ConfigState = field(default_factory=ConfigState)
     quorum: QuorumState | None = None
     sources: tuple[SourceHealth, ...] = ()
+    endpoints: Sequence[EndpointState] = ()
     collateral: dict[str, int] = field(default_factory=dict)
 
     def unready(self, now: float, *, round_limit_s: float) -> list[str]:

@@ -79,6 +79,10 @@ class FakeEvm:
         }
         return answers[method](*params)
 
+    async def request_agreed(self, method: str, params: Sequence[Any]) -> Any:
+        """It is one endpoint."""
+        return await self.request(method, params)
+
     def mine(self) -> None:
         """Put everything in the pool into a block, except what is behind a gap of nonces."""
         self.block += 1

@@ -107,7 +107,12 @@ async def _end(process: asyncio.subprocess.Process) -> int:
 
 
 async def test_run_registers_serves_health_refuses_a_second_and_ends_on_sigterm() -> None:
-    async with _world() as (_, path):
+    async with _world() as (local, path):
+        # Three endpoints, of which one is down.
+        url = json.dumps(local.config.chain.rpc_urls[0])
+        path.write_text(
+            path.read_text().replace(f"[{url}]", f'[{url}, "http://127.0.0.1:1", {url}]')
+        )
         node = await _start("run", "-c", path)
         try:
             accepted = await _until(node, "signer_accepted")
@@ -123,11 +128,26 @@ async def test_run_registers_serves_health_refuses_a_second_and_ends_on_sigterm(
             assert view["node"]["signer"]["address"] == accepted["signer"]
             assert view["journal"]["transactions"]["mined"] >= 4
             assert code == (0 if view["node"]["ready"] else 3)
+            health = [endpoint["health"] for endpoint in view["node"]["endpoints"]]
+            assert health == ["alive", "unreachable", "alive"]
 
             code, out, _ = await _call("doctor", "-c", path, "--output", "json")
             checks = {row["check"]: row for row in json.loads(out)["checks"]}
-            for name in ("key", "rpc 1", "contracts", "balance", "seat", "enclave", "image"):
+            sound = (
+                "key",
+                "rpc 1",
+                "rpc 3",
+                "rpc",
+                "contracts",
+                "balance",
+                "seat",
+                "enclave",
+                "image",
+            )
+            for name in sound:
                 assert checks[name]["verdict"] == "ok", checks[name]
+            assert checks["rpc 2"]["verdict"] == "FAIL"
+            assert "endpoints 1, 3 agree on block" in checks["rpc"]["seen"]
             assert checks["platform"]["seen"] == "UP_TO_DATE under number 17"
             assert checks["journal"]["verdict"] == "note"
         finally:

@@ -1,5 +1,8 @@
 """Why an endpoint gave no result. No error carries the endpoint's URL, which may hold a secret."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from enclave.domain.errors import ChainError
 
 
@@ -59,3 +62,15 @@ class RpcRefused(ChainError):
         super().__init__(message)
         self.code = code
         self.data = data
+
+
+class RpcDisagreement(ChainError):
+    """The endpoints contradict each other, so that nothing is known.
+
+    Attributes:
+        answers: Endpoint's number -> what it answered, or the error that it answered with.
+    """
+
+    def __init__(self, message: str, *, answers: Mapping[int, Any]) -> None:
+        super().__init__(message)
+        self.answers = answers

@@ -44,6 +44,12 @@ class FakeRpc:
     asked: list[tuple[str, str]] = field(default_factory=list)
     blocks: list[str] = field(default_factory=list)
 
+    async def request_agreed(self, method: str, params: Sequence[Any]) -> Any:
+        return await self.request(method, params)
+
+    async def pin(self) -> Any:
+        return await self.request("eth_blockNumber", [])
+
     async def request(self, method: str, params: Sequence[Any]) -> Any:
         if method != "eth_call":
             return self.answers[("", method)]

@@ -12,7 +12,14 @@ from enclave.domain.wire import SourceHealth
 from oracle.telemetry.health import ready_view
 from oracle.telemetry.logging import configure_logging
 from oracle.telemetry.metrics import COUNTERS, render_metrics
-from oracle.telemetry.state import FeedState, NodeState, PeerState, QuorumState, SignerState
+from oracle.telemetry.state import (
+    EndpointState,
+    FeedState,
+    NodeState,
+    PeerState,
+    QuorumState,
+    SignerState,
+)
 
 FEED = FeedState(
     "ETH/USD",
@@ -142,6 +149,32 @@ def test_text_logs_are_for_people() -> None:
     configure_logging(stream, level="warning", style="text")
     structlog.get_logger().warning("notice", area="sandbox")
     assert "area=sandbox" in stream.getvalue()
+
+
+def test_endpoints_are_shown_and_measured_by_number() -> None:
+    endpoint = EndpointState(2, "rate-limited", 9, {"busy": 3, "malformed": 1}, 77, 0.12345)
+    state = _state(endpoints=(endpoint,))
+    assert ready_view(state, 110.0, 30)["endpoints"] == [
+        {
+            "number": 2,
+            "health": "rate-limited",
+            "head": 77,
+            "calls": 9,
+            "errors": {"busy": 3, "malformed": 1},
+            "answer_s": 0.123,
+        }
+    ]
+    text = render_metrics(state).decode()
+    for line in (
+        'oracle_rpc_health{endpoint="2",health="rate-limited"} 1.0',
+        'oracle_rpc_head{endpoint="2"} 77.0',
+        'oracle_rpc_answer_seconds{endpoint="2"} 0.12345',
+        'oracle_rpc_endpoint_calls_total{endpoint="2"} 9.0',
+        'oracle_rpc_endpoint_errors_total{endpoint="2",kind="busy"} 3.0',
+        'oracle_rpc_endpoint_errors_total{endpoint="2",kind="malformed"} 1.0',
+    ):
+        assert line in text.splitlines()
+    assert "oracle_rpc_health" not in render_metrics(_state()).decode()
 
 
 def _quorum() -> QuorumState:
