@@ -32,6 +32,9 @@ _PR_SET_PDEATHSIG = 1
 START_S = 15.0
 STOP_S = 2.0
 SOCKET_NAME = "enclave.sock"
+#: Directories of an enclave's socket: one for the first, the other for one that replaces it, in
+#: turn.
+FOLDERS = ("enclave", "enclave-b")
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 Every step first asks whether it is needed, so it can be repeated after any interruption.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -134,7 +134,12 @@ class Registrar:
         self._registry = registry
 
     async def ensure(
-        self, identity: Identity, attester: Attester, *, renew_before_s: float = 0.0
+        self,
+        identity: Identity,
+        attester: Attester,
+        *,
+        renew_before_s: float = 0.0,
+        living: Collection[str] = (),
     ) -> Standing:
         """Bring the signer to where the hub takes its reports.
 
@@ -142,6 +147,12 @@ class Registrar:
            suspended.
         2. Put it into the operator's seat.
         3. Rebuild the hub's table if that would change it.
+
+        Args:
+            identity: Whose.
+            attester: Its enclave.
+            renew_before_s: See 1.
+            living: Signers of other enclaves of this host that run: not to be revoked in 2.
 
         Raises:
             SignerRevoked: The key is lost for good.
@@ -162,7 +173,7 @@ class Registrar:
         # 2. Seat.
         seat = await self._seat()
         if seat.position(identity.address) is None:
-            await self._take(seat, identity)
+            await self._take(seat, identity, living)
             seat = await self._seat()
         position = seat.position(identity.address)
         if position is None:
@@ -302,7 +313,7 @@ class Registrar:
                 name=error.name,
             ) from error
 
-    async def _take(self, seat: Seat, identity: Identity) -> None:
+    async def _take(self, seat: Seat, identity: Identity, living: Collection[str]) -> None:
         """Take the seat; a dead signer of this host that holds it back is revoked first.
 
         A seat changes at most once an hour while its newest signer is valid. The key of an enclave
@@ -313,7 +324,9 @@ class Registrar:
             await self._submitter.send(self._chain.take(seat.number, identity.signer))
         except CallReverted as error:
             newest = seat.signers[seat.newest]
-            if error.name != TOO_SOON or newest is None or not await self._was_ours(newest):
+            if error.name != TOO_SOON or newest is None or newest in living:
+                raise
+            if not await self._was_ours(newest):
                 raise
             log.info("dead_signer_revoked", signer=newest)
             await self._submitter.send(self._chain.revoke(bytes.fromhex(newest[2:])))

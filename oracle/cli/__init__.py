@@ -33,6 +33,7 @@ COMMANDS = {
     "run": _Entry("run", "run", "Run the node until it is told to stop."),
     "validate": _Entry("validate", "validate", "Check the configuration and show what it means."),
     "doctor": _Entry("doctor", "doctor", "Check everything the node needs; say how to mend it."),
+    "rotate": _Entry("rotate", "rotate", "Replace the enclave and its key while reports go on."),
     "status": _Entry("status", "status", "How the running node is doing."),
     "feeds": _Entry("feeds", "app", "Feed definitions: show, hash; add, pause, remove."),
     "quorum": _Entry("quorum", "app", "Nodes that make reports together: certificates."),

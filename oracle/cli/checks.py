@@ -20,9 +20,9 @@ from oracle.cli.findings import Finding, Verdict, fail, guard, ok
 from oracle.cli.platform_checks import check_platform
 from oracle.cli.quorum_checks import check_peers, check_quorum, check_seats
 from oracle.config import Config
-from oracle.daemon.node import enclave_launch
 from oracle.daemon.parts import RELAY_NAME, load_key, open_chain, open_config_rpc
 from oracle.daemon.session import load_feeds
+from oracle.daemon.supervisor import enclave_launch
 from oracle.egress_proxy import EgressProxy
 from oracle.enclave_process import Enclave, EnclaveLaunch, run_enclave
 from oracle.feeds.catalogue import Feed

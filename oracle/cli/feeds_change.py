@@ -1,33 +1,25 @@
 """`oracle feeds add|pause|resume|remove`: edit the configuration file and have the node take it."""
 
 import asyncio
-import os
 import signal
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from enclave.domain.errors import ChainError, ConfigError
+from enclave.domain.errors import ConfigError
 from oracle.cli.outcome import ConfigPath, ends_with_status
+from oracle.cli.running import NotTaken, View, signal_daemon, tell
 from oracle.config import parse_config, read_config, replace_config, set_lists
-from oracle.daemon.presence import Presence, find_daemon
+from oracle.daemon.presence import find_daemon
 from oracle.feeds.catalogue import Feed, load_catalogue
 from oracle.feeds.configured import configured_feeds, paused_feeds
-
-#: How long the running node may take; an enclave that is started anew in between takes longest.
-_WAIT_S = 60.0
-_POLL_S = 0.1
 
 Names = Annotated[
     list[str], typer.Argument(metavar="FEED...", help="of the catalogue, or a TOML file")
 ]
-
-
-class NotTaken(ChainError):
-    """The running node has not taken the change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,10 +148,10 @@ def _change(path: Path, names: list[str], edit: Edit) -> None:
             typer.echo(f"{path} is changed; no node runs with it")
             return
         try:
-            asyncio.run(_have_it_taken(daemon, served))
+            asyncio.run(tell(daemon, signal.SIGHUP, lambda old, new: _is_taken(old, new, served)))
         except NotTaken:
             replace_config(path, after, before)
-            _send(daemon)
+            signal_daemon(daemon, signal.SIGHUP)
             typer.echo(f"{path} is as it was before", err=True)
             raise
         typer.echo(f"{path} is changed, and the running node has taken it")
@@ -185,44 +177,14 @@ def _check_needed(names: list[str], lists: Lists, feeds: Iterable[Feed]) -> None
             raise ConfigError(f"feed {stem!r} is needed: others convert by it; pause it instead")
 
 
-def _send(daemon: Presence) -> None:
-    try:
-        os.kill(daemon.process_id, signal.SIGHUP)
-    except OSError as error:
-        raise NotTaken(
-            f"the node cannot be told ({error.strerror}): is it another user's, or in another"
-            " container?"
-        ) from error
-
-
-async def _have_it_taken(daemon: Presence, served: Mapping[str, bool]) -> None:
-    """Have the running node reload, and wait until it shows these feeds.
+def _is_taken(before: View, view: View, served: Mapping[str, bool]) -> bool:
+    """Whether the node has taken these feeds.
 
     Raises:
-        NotTaken: It cannot be asked, refuses them, or does neither in time.
+        NotTaken: It refuses them.
     """
-    import aiohttp
-
-    limit = aiohttp.ClientTimeout(total=5)
-    try:
-        async with aiohttp.ClientSession(timeout=limit) as session, asyncio.timeout(_WAIT_S):
-            url = f"{daemon.health}/ready"
-            reloads = (await _view(session, url))["config"]["reloads"]
-            _send(daemon)
-            while True:
-                view = await _view(session, url)
-                if view["config"]["reloads"] > reloads:
-                    if view["config"]["fault"]:
-                        raise NotTaken(f"the node refuses it: {view['config']['fault']}")
-                    if {feed["feed_id"]: feed["paused"] for feed in view["feeds"]} == served:
-                        return
-                await asyncio.sleep(_POLL_S)
-    except TimeoutError as error:
-        raise NotTaken(f"the node has not taken it within {_WAIT_S:g} s") from error
-    except (aiohttp.ClientError, ValueError, KeyError) as error:
-        raise NotTaken(f"the node does not answer on {daemon.health}: {error}") from error
-
-
-async def _view(session: Any, url: str) -> dict[str, Any]:
-    async with session.get(url) as response:
-        return dict(await response.json())
+    if view["config"]["reloads"] <= before["config"]["reloads"]:
+        return False
+    if view["config"]["fault"]:
+        raise NotTaken(f"the node refuses it: {view['config']['fault']}")
+    return {feed["feed_id"]: feed["paused"] for feed in view["feeds"]} == served

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -158,15 +158,19 @@ async def _renew(settings: Config, payer: Payer, *, is_known: bool) -> dict[str,
 @asynccontextmanager
 async def _running_enclave(settings: Config) -> "AsyncIterator[EnclaveClient]":
     from oracle.enclave_link import EnclaveClient, EnclaveLost
-    from oracle.enclave_process import SOCKET_NAME
+    from oracle.enclave_process import FOLDERS, SOCKET_NAME
 
-    path = settings.enclave.runtime_dir / "enclave" / SOCKET_NAME
-    try:
-        client = await EnclaveClient.connect(f"unix:{path}")
-    except EnclaveLost as error:
+    client = None
+    for folder in FOLDERS:
+        path = settings.enclave.runtime_dir / folder / SOCKET_NAME
+        with suppress(EnclaveLost):
+            client = await EnclaveClient.connect(f"unix:{path}")
+            break
+    if client is None:
         raise ChainError(
-            f"no enclave runs at {path}: start `oracle run`, which registers its signer by itself"
-        ) from error
+            f"no enclave runs in {settings.enclave.runtime_dir}: start `oracle run`, which"
+            " registers its signer by itself"
+        )
     try:
         yield client
     finally:

@@ -207,7 +207,7 @@ def _check(config: Config, source: str) -> None:
         raise ConfigError(f"{source}: keys needs both keystore and password_file, or neither")
     if enclave.silicon is None:
         raise ConfigError(f"{source}: enclave.silicon is missing: the attester simulated needs it")
-    longest = len(str(enclave.runtime_dir / "enclave" / "enclave.sock").encode())
+    longest = len(str(enclave.runtime_dir / "enclave-b" / "enclave.sock").encode())
     if longest > 107:
         raise ConfigError(
             f"{source}: enclave.runtime_dir gives socket paths of {longest} bytes, wanted <= 107"

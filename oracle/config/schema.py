@@ -231,12 +231,14 @@ class DaemonConfig(_Section):
         renew_before_s: How long before its end a registration is renewed.
         restart_max_s: Longest pause between two starts of the enclave.
         report_feeds: Most feeds of one report; the most urgent come first.
+        drain_s: How long a report that is on its way may take when the node is told to end.
     """
 
     poll_s: Seconds = 1.0
     renew_before_s: Seconds = 21_600.0
     restart_max_s: Seconds = 60.0
     report_feeds: Annotated[int, Field(ge=1, le=1_024)] = 256
+    drain_s: Annotated[Seconds, Field(le=10)] = 5.0
 
 
 class CollateralConfig(_Section):

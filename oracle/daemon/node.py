@@ -2,45 +2,32 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
-from pathlib import Path
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import structlog
 
-from enclave import domain
 from oracle.collateral.keeper import CollateralKeeper
 from oracle.config import Config
 from oracle.daemon.chain_view import REFRESH_S, ChainView
 from oracle.daemon.collateral import CollateralWatch
-from oracle.daemon.events import EnclaveEnded, Event, Observer
-from oracle.daemon.parts import RELAY_FOLDER, RELAY_NAME, Parts, open_parts
+from oracle.daemon.events import Event, Observer
+from oracle.daemon.parts import Parts, open_parts
 from oracle.daemon.presence import claim
 from oracle.daemon.problems import Problems
 from oracle.daemon.quorum import QuorumNode, open_quorum
 from oracle.daemon.reload import Load, Reloader, Serving
 from oracle.daemon.rounds import RoundLoop, Schedule
-from oracle.daemon.session import Standings, load_feeds, note_enclave
-from oracle.daemon.sources import SourceWatch
 from oracle.daemon.submission import Submission, Target
-from oracle.daemon.tasks import leading_error, run_together
-from oracle.enclave_link import EnclaveLost
-from oracle.enclave_process import Enclave, EnclaveLaunch, default_enclave_python, run_enclave
+from oracle.daemon.supervisor import Spawn, Supervisor
+from oracle.daemon.tasks import leading_error
 from oracle.feeds.catalogue import Feed
-from oracle.registration import Registrar
 from oracle.scheduler import find_due
 from oracle.telemetry.health import serve_health
-from oracle.telemetry.state import NodeState, SignerState
+from oracle.telemetry.state import NodeState
 
 log = structlog.get_logger(__name__)
-
-_RESTART_S = 0.5
-#: An enclave that ran this long has done well: the next failure starts the back-off anew.
-_STEADY_S = 60.0
-_NOT_SANDBOXED = "the enclave's process is not sandboxed: bubblewrap is switched off or unusable"
-
-Spawn = Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
 
 
 class Daemon:
@@ -50,7 +37,6 @@ class Daemon:
         state: How it is doing; for views, health and metrics.
         http_port: Where health is served; 0 before it is.
         quorum_port: Where peers reach this node; 0 before it listens, and without peers.
-        enclave_pid: Of the enclave's outermost process; 0 while there is none.
     """
 
     def __init__(
@@ -77,28 +63,40 @@ class Daemon:
         self.state = NodeState(started_at=int(time.time()), is_dry_run=is_dry_run)
         self.http_port = 0
         self.quorum_port = 0
-        self.enclave_pid = 0
         self._config = config
         self._resolve = dict(resolve or {})
         lead_s = 2 * config.chain.block_s + config.daemon.poll_s
         self._schedule: Schedule = schedule or (lambda found: find_due(found, lead_s=lead_s))
         self._observer: Observer = observer or _ignore
         self._problems = Problems(self.state)
-        self._rounds: RoundLoop | None = None
+        self._supervisor: Supervisor | None = None
         self._reloader = Reloader(
             Serving.of(config, feeds),
             load,
             state=self.state,
             problems=self._problems,
-            rounds=lambda: self._rounds,
+            rounds=self._running_rounds,
         )
         self._target = Target(config.chain.chain_id, config.chain.hub)
         self._stopping = asyncio.Event()
-        self._recheck: Callable[[], None] = _nothing
+
+    @property
+    def enclave_pid(self) -> int:
+        """Of the enclave's outermost process; 0 while there is none."""
+        return 0 if self._supervisor is None else self._supervisor.process_id
 
     def stop(self) -> None:
-        """Have `run` end cleanly; a transaction on its way stays in the journal."""
+        """Have `run` end cleanly.
+
+        No report is begun any more; one that is on its way has `daemon.drain_s` to land, and is
+        finished at the next start otherwise.
+        """
         self._stopping.set()
+
+    def rotate(self) -> None:
+        """Replace the enclave, and so the key; reports go on meanwhile. See `Supervisor`."""
+        if self._supervisor is not None:
+            self._supervisor.rotate()
 
     def reload(self) -> None:
         """Read the configuration file again and take over its feeds; see `Reloader`."""
@@ -145,13 +143,56 @@ class Daemon:
                     spawn(parts.submitter.keep(self._config.chain.block_s))
                 if parts.keeper is not None:
                     spawn(self._watch(parts.keeper).keep())
-                spawn(self._supervise(parts, view, quorum, spawn))
+                submission = self._submission(parts, view)
+                self._supervisor = self._supervise(parts, view, quorum, submission, spawn)
+                spawn(self._supervisor.run())
                 await self._stopping.wait()
                 log.info("daemon_stopping")
-                for task in tuple(running):
+                last = set() if submission is None else submission.close()
+                for task in running - last:
                     task.cancel()
+                if last:
+                    await self._drain(last)
         except BaseExceptionGroup as group:
             raise leading_error(group) from group
+
+    async def _drain(self, last: set[asyncio.Task[None]]) -> None:
+        """Give reports that are on their way a bounded time; the journal has them in any case."""
+        _, left = await asyncio.wait(last, timeout=self._config.daemon.drain_s)
+        for task in left:
+            log.warning("report_left_in_journal", waited_s=self._config.daemon.drain_s)
+            task.cancel()
+
+    def _supervise(
+        self,
+        parts: Parts,
+        view: ChainView,
+        quorum: QuorumNode | None,
+        submission: Submission | None,
+        spawn: Spawn,
+    ) -> Supervisor:
+        return Supervisor(
+            self._config,
+            parts,
+            view=view,
+            state=self.state,
+            problems=self._problems,
+            observer=self._observer,
+            serving=lambda: self._reloader.serving,
+            schedule=self._schedule,
+            target=self._target,
+            submission=submission,
+            quorum=quorum,
+            spawn=spawn,
+        )
+
+    def _look_again(self) -> None:
+        """Whichever enclave runs now, look at its standing."""
+        if self._supervisor is not None:
+            self._supervisor.recheck()
+
+    def _running_rounds(self) -> RoundLoop | None:
+        return None if self._supervisor is None else self._supervisor.rounds
 
     def _view(self, parts: Parts) -> ChainView:
         has_peers = parts.membership is not None
@@ -195,114 +236,6 @@ class Daemon:
             self.quorum_port = quorum.port
             yield quorum
 
-    async def _supervise(
-        self, parts: Parts, view: ChainView, quorum: QuorumNode | None, spawn: Spawn
-    ) -> None:
-        """Keep an enclave running; each has a new key, which is registered anew."""
-        submission = self._submission(parts, view)
-        loop = asyncio.get_running_loop()
-        pause_s = _RESTART_S
-        while True:
-            started = loop.time()
-            try:
-                async with run_enclave(enclave_launch(self._config)) as enclave:
-                    self.enclave_pid = enclave.pid
-                    self._note_start(enclave)
-                    await self._session(parts, view, enclave, submission, quorum, spawn)
-            except EnclaveLost as error:
-                reason = str(error)
-            else:
-                reason = "its session ended"
-            finally:
-                self.enclave_pid = 0
-                self.state.signer = SignerState()
-                self.state.is_accepted = False
-            if loop.time() - started > _STEADY_S:
-                pause_s = _RESTART_S
-            self._problems.set("enclave", f"enclave lost: {reason}")
-            self._observer(EnclaveEnded(reason, pause_s))
-            await asyncio.sleep(pause_s)
-            pause_s = min(self._config.daemon.restart_max_s, 2 * pause_s)
-
-    def _note_start(self, enclave: Enclave) -> None:
-        note_enclave(self.state, enclave)
-        self._problems.clear("enclave")
-        if enclave.is_sandboxed:
-            self._problems.drop_notice("sandbox")
-        else:
-            self._problems.notice("sandbox", _NOT_SANDBOXED)
-
-    async def _session(
-        self,
-        parts: Parts,
-        view: ChainView,
-        enclave: Enclave,
-        submission: Submission | None,
-        quorum: QuorumNode | None,
-        spawn: Spawn,
-    ) -> None:
-        """One life of an enclave."""
-        serving = self._reloader.serving
-        await load_feeds(enclave.client, serving.feeds)
-        standings = self._standings(parts, view, enclave)
-        rounds = RoundLoop(
-            enclave.client,
-            feeds=serving.feeds,
-            view=view,
-            state=self.state,
-            problems=self._problems,
-            target=self._target,
-            schedule=self._schedule,
-            observer=self._observer,
-            submission=submission,
-            standing=lambda: standings.now if standings else None,
-            spawn=spawn,
-            quorum=quorum,
-            paused=serving.paused,
-            report_feeds=self._config.daemon.report_feeds,
-        )
-        work = [rounds.run(self._config.daemon.poll_s), self._source_watch(enclave).run()]
-        if standings is not None:
-            self._recheck = standings.recheck
-            work.append(standings.keep())
-        self._rounds = rounds
-        try:
-            async with quorum.session(enclave) if quorum is not None else nullcontext():
-                await run_together(*work)
-        finally:
-            self._rounds = None
-
-    def _source_watch(self, enclave: Enclave) -> SourceWatch:
-        return SourceWatch(
-            enclave.client,
-            lambda: (feed.definition for feed in self._reloader.serving.feeds),
-            state=self.state,
-            problems=self._problems,
-        )
-
-    def _standings(self, parts: Parts, view: ChainView, enclave: Enclave) -> Standings | None:
-        if parts.submitter is None or parts.journal is None or parts.keeper is None:
-            return None
-        chain = self._config.chain
-        registrar = Registrar(
-            parts.chain,
-            parts.submitter,
-            parts.journal,
-            parts.keeper,
-            chain_id=chain.chain_id,
-            registry=chain.registry,
-        )
-        return Standings(
-            enclave,
-            registrar,
-            view=view,
-            state=self.state,
-            problems=self._problems,
-            observer=self._observer,
-            renew_before_s=self._config.daemon.renew_before_s,
-            clock=time.time,
-        )
-
     def _submission(self, parts: Parts, view: ChainView) -> Submission | None:
         submitter = parts.submitter
         if submitter is None or parts.journal is None:
@@ -323,30 +256,6 @@ class Daemon:
             renew_s=self._config.chain.block_s,
         )
 
-    def _look_again(self) -> None:
-        """Whichever enclave runs now, look at its standing."""
-        self._recheck()
-
-
-def enclave_launch(config: Config) -> EnclaveLaunch:
-    """How the configured enclave is started."""
-    enclave = config.enclave
-    return EnclaveLaunch(
-        python=enclave.python or default_enclave_python(),
-        source=Path(domain.__file__).resolve().parent.parent,
-        listen_dir=enclave.runtime_dir / "enclave",
-        relay=enclave.runtime_dir / RELAY_FOLDER / RELAY_NAME,
-        attester=enclave.attester,
-        tee=enclave.tee,
-        silicon=enclave.silicon,
-        extra_ca=enclave.extra_ca,
-        sandbox=enclave.sandbox,
-    )
-
 
 def _ignore(_: Event) -> None:
-    return
-
-
-def _nothing() -> None:
     return

@@ -88,6 +88,12 @@ class Standings:
         self._retry_s = retry_s
         self._wanted = asyncio.Event()
 
+    def adopt(self, standing: Standing) -> None:
+        """Take over what the chain made of the signer while it was prepared."""
+        self._won(
+            Identity(self._enclave.hello.signer, self._enclave.hello.hpke_public_key), standing
+        )
+
     def recheck(self) -> None:
         """Look again without waiting for the next turn."""
         self._wanted.set()

@@ -110,9 +110,12 @@ class Submission:
         self._started_at = 0.0
         self._pause_s = _BACK_OFF_S
         self._not_before = 0.0
+        self._is_closed = False
 
     def is_free(self) -> bool:
         """Whether no back-off runs, and no report is on its way or it may be replaced."""
+        if self._is_closed:
+            return False
         now = asyncio.get_running_loop().time()
         may_renew = self._is_stuck() and now >= self._started_at + self._renew_s
         return now >= self._not_before and (may_renew or not self._on_their_way())
@@ -132,10 +135,17 @@ class Submission:
         signed: SignedReport,
         feed_ids: tuple[bytes, ...],
     ) -> None:
-        """Send a report in the background."""
+        """Send a report in the background; nothing after `close`."""
+        if self._is_closed:
+            return
         self._started_at = asyncio.get_running_loop().time()
         self._tasks = {task: ids for task, ids in self._tasks.items() if not task.done()}
         self._tasks[spawn(self._send(signed, feed_ids))] = feed_ids
+
+    def close(self) -> set[asyncio.Task[None]]:
+        """Begin no report any more; what sends those that are on their way."""
+        self._is_closed = True
+        return {task for task in self._tasks if not task.done()}
 
     async def _send(self, signed: SignedReport, feed_ids: tuple[bytes, ...]) -> None:
         report, encoded = signed.report, encode_report(signed)

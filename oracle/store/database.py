@@ -1,5 +1,6 @@
 """The journal's file: its lock, its schema, and whether it is whole."""
 
+import errno
 import fcntl
 import sqlite3
 from pathlib import Path
@@ -85,6 +86,43 @@ class JournalLocked(JournalError):
     """Another daemon works with this journal."""
 
 
+_FULL = "the disk is full: make room, then start the node again; it sends nothing unwritten"
+_READ_ONLY = (
+    "it cannot be written: is the disk mounted read-only, or does the folder belong to another"
+    " user? then start the node again"
+)
+_CORRUPT = (
+    "move it away together with its -wal and -shm, keep all three, and start the node again with a"
+    " fresh one: nonces are taken from the chain"
+)
+_BROKEN = "is the disk full or failing (`dmesg`)? mend that, then start the node again"
+_BUSY = "another program has it open for writing: end that one"
+#: SQLite's primary result codes.
+_ADVICE = {
+    sqlite3.SQLITE_FULL: _FULL,
+    sqlite3.SQLITE_READONLY: _READ_ONLY,
+    sqlite3.SQLITE_CANTOPEN: _READ_ONLY,
+    sqlite3.SQLITE_PERM: _READ_ONLY,
+    sqlite3.SQLITE_CORRUPT: _CORRUPT,
+    sqlite3.SQLITE_NOTADB: _CORRUPT,
+    sqlite3.SQLITE_IOERR: _BROKEN,
+    sqlite3.SQLITE_BUSY: _BUSY,
+    sqlite3.SQLITE_LOCKED: _BUSY,
+}
+_OS_ADVICE = {errno.ENOSPC: _FULL, errno.EDQUOT: _FULL, errno.EIO: _BROKEN}
+
+
+def journal_fault(path: Path, error: sqlite3.Error | OSError) -> JournalError:
+    """What is wrong with the journal, and what the operator does about it; one line."""
+    if isinstance(error, OSError):
+        advice = _OS_ADVICE.get(error.errno or 0, _READ_ONLY)
+        return JournalError(f"journal {path}: {error.strerror}: {advice}")
+    # The low byte of an extended code is its primary one.
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    advice = _ADVICE.get(code, "see oracle/README.md, The journal")
+    return JournalError(f"journal {path}: {error}: {advice}")
+
+
 def lock_journal(path: Path) -> TextIO:
     """Take the journal for this process alone; closing the file gives it back.
 
@@ -96,7 +134,7 @@ def lock_journal(path: Path) -> TextIO:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = path.with_name(path.name + ".lock").open("w")
     except OSError as error:
-        raise JournalError(f"journal {path}: {error.strerror}") from error
+        raise journal_fault(path, error) from error
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
@@ -120,11 +158,13 @@ def open_database(path: Path) -> sqlite3.Connection:
         database.execute("PRAGMA foreign_keys = ON")
         problem = database.execute("PRAGMA quick_check(1)").fetchone()[0]
         if problem != "ok":
-            raise JournalError(f"journal {path} is corrupt: {problem}")
+            raise JournalError(f"journal {path} is corrupt: {problem}: {_CORRUPT}")
         _migrate(database, path)
+        # A disk that is full or read-only is found now, not when the first report is due.
+        database.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
     except (sqlite3.Error, OSError) as error:
         _close(database)
-        raise JournalError(f"journal {path}: {error}") from error
+        raise journal_fault(path, error) from error
     except JournalError:
         _close(database)
         raise
@@ -139,7 +179,10 @@ def _close(database: sqlite3.Connection | None) -> None:
 def _migrate(database: sqlite3.Connection, path: Path) -> None:
     version = int(database.execute("PRAGMA user_version").fetchone()[0])
     if version > _SCHEMA_VERSION:
-        raise JournalError(f"journal {path} is of version {version}, wanted {_SCHEMA_VERSION}")
+        raise JournalError(
+            f"journal {path} is of version {version}, wanted {_SCHEMA_VERSION}: run the newer node"
+            " that wrote it, or give this one its own store.path"
+        )
     script = {0: _SCHEMA, 1: _TO_VERSION_2}.get(version)
     if script is not None:
         database.executescript(f"BEGIN; {script} PRAGMA user_version = {_SCHEMA_VERSION}; COMMIT;")

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from oracle.store.database import JournalError, lock_journal, open_database
+from oracle.store.database import journal_fault, lock_journal, open_database
 
 T = TypeVar("T")
 
@@ -60,7 +60,10 @@ class JournaledTransaction:
 class Journal:
     """The open journal; every method returns after the disk has it."""
 
-    def __init__(self, database: sqlite3.Connection, worker: ThreadPoolExecutor) -> None:
+    def __init__(
+        self, path: Path, database: sqlite3.Connection, worker: ThreadPoolExecutor
+    ) -> None:
+        self._path = path
         self._database = database
         self._worker = worker
 
@@ -277,7 +280,7 @@ class Journal:
         try:
             return await loop.run_in_executor(self._worker, work, self._database)
         except sqlite3.Error as error:
-            raise JournalError(f"journal: {error}") from error
+            raise journal_fault(self._path, error) from error
 
 
 @asynccontextmanager
@@ -294,7 +297,7 @@ async def open_journal(path: Path) -> AsyncIterator[Journal]:
     try:
         database = await loop.run_in_executor(worker, open_database, path)
         try:
-            yield Journal(database, worker)
+            yield Journal(path, database, worker)
         finally:
             await loop.run_in_executor(worker, database.close)
     finally:

@@ -67,6 +67,19 @@ class ConfigState:
 
 
 @dataclass(slots=True)
+class RotationState:
+    """Planned replacements of the enclave.
+
+    Attributes:
+        attempts: That have ended, well or not.
+        fault: Why the last one came to nothing; empty if it did not.
+    """
+
+    attempts: int = 0
+    fault: str = ""
+
+
+@dataclass(slots=True)
 class SignerState:
     """The enclave's signing key and what the chain makes of it.
 
@@ -195,6 +208,7 @@ class NodeState:
         is_accepted: The hub takes this signer's reports.
         counters: Name -> reads a counter of a part of the node; see `metrics`.
         config: What is in force.
+        rotation: Planned replacements of the enclave.
         quorum: `None` unless peers are configured.
         sources: How each host of the sources is doing, as the enclave that runs now says.
         endpoints: Of the chain, by preference.
@@ -220,6 +234,7 @@ class NodeState:
     is_accepted: bool = False
     counters: dict[str, Callable[[], float]] = field(default_factory=dict)
     config: ConfigState = field(default_factory=ConfigState)
+    rotation: RotationState = field(default_factory=RotationState)
     quorum: QuorumState | None = None
     sources: tuple[SourceHealth, ...] = ()
     endpoints: Sequence[EndpointState] = ()

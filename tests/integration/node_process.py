@@ -16,9 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import typer
 
+from oracle.cli.outcome import ends_with_status
+from oracle.cli.run import run_until_signal
 from oracle.config import Config, load_config
 from oracle.daemon import Daemon, every_answer
+from oracle.daemon.tasks import leading_error
 from oracle.devnet.process import Child, child
 from oracle.devnet.world import World, WorldNode
 from oracle.feeds.catalogue import Feed
@@ -96,15 +100,20 @@ async def _main(config_file: Path, resolve: Mapping[str, tuple[str, int]]) -> No
     config, feeds = load()
     configure_logging(sys.stderr, level=config.log.level, style="json")
     daemon = Daemon(config, feeds, resolve=resolve, schedule=every_answer, load=load)
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, daemon.stop)
-    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, daemon.reload)
-    async with asyncio.TaskGroup() as tasks:
-        running = tasks.create_task(daemon.run())
-        while not daemon.http_port and not running.done():
-            await asyncio.sleep(0.02)
-        print(daemon.http_port, flush=True)
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(run_until_signal(daemon))
+            while not daemon.http_port and not running.done():
+                await asyncio.sleep(0.02)
+            print(daemon.http_port, flush=True)
+    except BaseExceptionGroup as group:
+        raise leading_error(group) from group
 
 
 if __name__ == "__main__":
     found = {key: (host, port) for key, (host, port) in json.loads(sys.argv[2]).items()}
-    asyncio.run(_main(Path(sys.argv[1]), found))
+    try:
+        with ends_with_status():
+            asyncio.run(_main(Path(sys.argv[1]), found))
+    except typer.Exit as end:
+        sys.exit(end.exit_code)

@@ -37,8 +37,8 @@ async def test_without_an_enclave_it_says_what_to_start() -> None:
         for command in ("register", "renew"):
             code, out, err = await _call("registry", command, "-c", path)
             assert (code, out) == (3, "")
-            socket = load_config(path).enclave.runtime_dir / "enclave/enclave.sock"
-            assert f"no enclave runs at {socket}: start `oracle run`" in err
+            folder = load_config(path).enclave.runtime_dir
+            assert f"no enclave runs in {folder}: start `oracle run`" in err
         nobody = "0x" + "11" * 20
         code, _, err = await _call("registry", "recheck", nobody, "-c", path)
         assert code == 2

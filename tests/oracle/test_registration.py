@@ -307,6 +307,15 @@ async def test_a_dead_signer_of_this_host_that_blocks_the_seat_is_revoked(world:
     assert standing.position == 7
 
 
+async def test_a_signer_of_this_host_whose_enclave_runs_is_never_revoked(world: World) -> None:
+    world.journal.kept.append(OTHER)
+    world.chain.seated = Seat(3, (OTHER, None), 0, 5)
+    world.submitter.refusals["take"] = [_too_soon()]
+    with pytest.raises(CallReverted, match="SignerSet_TooSoon"):
+        await world.registrar.ensure(ME, world.enclave, living=(OTHER,))
+    assert "revoke" not in world.submitter.sent
+
+
 async def test_the_signer_of_another_host_is_left_alone(world: World) -> None:
     world.chain.seated = Seat(3, (OTHER, None), 0, 5)
     world.submitter.refusals["take"] = [_too_soon()]
