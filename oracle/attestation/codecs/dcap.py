@@ -32,6 +32,7 @@ from enclave.domain.evidence import (
     TeeKind,
     image_id,
 )
+from oracle.attestation.codecs.reader import Reader
 
 #: A driver's buffer is larger than the quote; a larger file than this is none.
 MAX_QUOTE = 16_384
@@ -131,9 +132,9 @@ def split_quote(raw: bytes) -> DcapQuote:
     """
     if len(raw) > MAX_QUOTE:
         raise MalformedEvidence(f"quote of {len(raw)} bytes, wanted at most {MAX_QUOTE}")
-    quote = _Reader(raw)
+    quote = Reader(raw)
     header, tee, body = _header_and_body(quote)
-    data = _Reader(quote.take(quote.u32("signature length"), "signature data"))
+    data = Reader(quote.take(quote.u32("signature length"), "signature data"))
     if any(quote.rest()):
         raise MalformedEvidence("quote is followed by bytes that are not zero")
     signature_and_key = data.take(128, "signature and attestation key")
@@ -143,7 +144,7 @@ def split_quote(raw: bytes) -> DcapQuote:
     if auth_size > MAX_QE_AUTH:
         raise MalformedEvidence(f"QE authentication data of {auth_size} bytes, wanted <= 1024")
     auth = certified.take(auth_size, "QE authentication data")
-    pck, ca, root = _chain(certified.certification(_CERT_PEM_CHAIN))
+    pck, ca, root = _chain(_certification(certified, _CERT_PEM_CHAIN))
     certified.end("certification data")
     evidence = header + body + signature_and_key + report + auth
     return DcapQuote(tee, body, evidence, report[:_QE_REPORT_SIZE], pck, ca, root)
@@ -163,7 +164,7 @@ def parse_evidence(raw: bytes, *, pck: Certificate, ca: Certificate) -> DcapQuot
         MalformedEvidence: No evidence of this form.
         SignatureInvalid: Of another machine.
     """
-    evidence = _Reader(raw)
+    evidence = Reader(raw)
     _, tee, body = _header_and_body(evidence)
     evidence.take(128, "signature and attestation key")
     report = evidence.take(_QE_REPORT_SIZE, "QE report")
@@ -228,7 +229,7 @@ def parse_certificate(encoded: bytes) -> Certificate:
     return Certificate(der=encoded, id=bytes(sha3.keccak_256(signed).digest()))
 
 
-def _header_and_body(quote: "_Reader") -> tuple[bytes, TeeKind, bytes]:
+def _header_and_body(quote: Reader) -> tuple[bytes, TeeKind, bytes]:
     """What comes before the body (in version 5 with its type and size), the TEE, the body."""
     header = quote.take(HEADER_SIZE, "header")
     if header[:8] not in _KINDS:
@@ -243,11 +244,19 @@ def _header_and_body(quote: "_Reader") -> tuple[bytes, TeeKind, bytes]:
     return header + kind, tee, quote.take(sizes[kind], "report body")
 
 
-def _certified(data: "_Reader") -> "_Reader":
+def _certified(data: Reader) -> Reader:
     """From version 4 on, certification data of type 6 wrap the QE report and its chain."""
-    inner = data.certification(_CERT_QE_REPORT)
+    inner = _certification(data, _CERT_QE_REPORT)
     data.end("signature data")
-    return _Reader(inner)
+    return Reader(inner)
+
+
+def _certification(data: Reader, wanted: int) -> bytes:
+    """Certification data of one type: `type u16 | size u32 | data`."""
+    seen = data.u16("certification data type")
+    if seen != wanted:
+        raise MalformedEvidence(f"certification data type {seen}, wanted {wanted}")
+    return data.take(data.u32("certification data length"), "certification data")
 
 
 def _chain(pem: bytes) -> tuple[Certificate, Certificate, Certificate]:
@@ -267,39 +276,3 @@ def _decode_base64(lines: str) -> bytes:
     if base64.b64encode(decoded).decode() != text:
         raise MalformedEvidence("certificate is not canonical base64")
     return decoded
-
-
-class _Reader:
-    """Takes bytes from the front; says what is missing."""
-
-    def __init__(self, raw: bytes) -> None:
-        self._raw = raw
-        self._at = 0
-
-    def take(self, size: int, what: str) -> bytes:
-        end = self._at + size
-        if end > len(self._raw):
-            raise MalformedEvidence(f"{what} ends at {len(self._raw)}, wanted {end}")
-        part = self._raw[self._at : end]
-        self._at = end
-        return part
-
-    def u16(self, what: str) -> int:
-        return int.from_bytes(self.take(2, what), "little")
-
-    def u32(self, what: str) -> int:
-        return int.from_bytes(self.take(4, what), "little")
-
-    def certification(self, wanted: int) -> bytes:
-        """Certification data of one type: `type u16 | size u32 | data`."""
-        seen = self.u16("certification data type")
-        if seen != wanted:
-            raise MalformedEvidence(f"certification data type {seen}, wanted {wanted}")
-        return self.take(self.u32("certification data length"), "certification data")
-
-    def rest(self) -> bytes:
-        return self.take(len(self._raw) - self._at, "rest")
-
-    def end(self, what: str) -> None:
-        if self._at != len(self._raw):
-            raise MalformedEvidence(f"{what} has {len(self._raw) - self._at} bytes left over")
