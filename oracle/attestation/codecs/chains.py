@@ -1,39 +1,56 @@
 """Certificate chains to a given root: names, signatures, dates, CA flags, path lengths, revocation.
 
 The path verifier of `cryptography` is for TLS and refuses the vendors' real chains (AMD's have no
-key identifiers), so the rules stand here, fewer and strict: one path, each certificate issued
-directly by the next, every window against `now`, every issuer a CA with room below it, no critical
-extension that nobody here understands.
+key identifiers), so the rules stand here, fewer and strict: each certificate issued directly by the
+next, every window against `now`, every issuer a CA with room below it, no critical extension that
+nobody here understands, no digest that collides. Where several certificates could be an issuer (a
+root that was renewed, two authorities of one name), each is tried, and one path has to pass whole.
 
-Reference: RFC 5280, sections 4.2 and 6.
+Reference: RFC 5280, sections 4.2, 5 and 6.
 """
 
-import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Final
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
+from cryptography.hazmat.primitives.hashes import SHA256, SHA384, SHA512
 from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.utils import CryptographyDeprecationWarning
 
-from oracle.attestation.findings import Expired, Malformed, Remedy, Unsigned
+from oracle.attestation.codecs.certificates import (
+    UNREADABLE,
+    extensions_of,
+    issuer_of,
+    load_certificate,
+    load_crl,
+    name_of,
+    serial_of,
+)
+from oracle.attestation.findings import Expired, Malformed, Refusal, Remedy, Unsigned
+
+__all__ = ["Chain", "load_certificate", "load_crl", "name_of", "verify_chain"]
 
 #: Certificates between the leaf and the root, both included.
 MAX_DEPTH: Final = 8
 #: What a host may bring for one piece of evidence.
 MAX_CERTIFICATES: Final = 64
-MAX_CERTIFICATE_SIZE: Final = 16_384
-MAX_CRL_SIZE: Final = 4_194_304
+MAX_CRLS: Final = 8
+#: How often a certificate is tried as another's issuer: certificates of one name must not be able
+#: to keep a verifier busy.
+MAX_TRIES: Final = 16
 
 #: Critical extensions that are read here.
 _UNDERSTOOD: Final = frozenset(
     {x509.BasicConstraints.oid, x509.KeyUsage.oid, x509.ExtendedKeyUsage.oid}
 )
-_Error = (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm)
+_CURVES: Final = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
+_HASHES: Final = (SHA256, SHA384, SHA512)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,56 +80,6 @@ class Chain:
         return self.path[-1].public_bytes(Encoding.DER)
 
 
-def load_certificate(der: bytes, *, subject: str) -> x509.Certificate:
-    """Read one DER certificate.
-
-    Args:
-        der: At most 16,384 bytes.
-        subject: What it is, for the refusal.
-
-    Raises:
-        Malformed: Too long, or not one X.509 certificate.
-    """
-    if len(der) > MAX_CERTIFICATE_SIZE:
-        raise Malformed(
-            f"{len(der)} bytes",
-            f"at most {MAX_CERTIFICATE_SIZE}",
-            subject=subject,
-            remedy=Remedy.FULL_CHAIN,
-        )
-    try:
-        with warnings.catch_warnings():
-            # AMD's chip certificates have the serial number 0.
-            warnings.simplefilter("ignore", CryptographyDeprecationWarning)
-            return x509.load_der_x509_certificate(der)
-    except ValueError as error:
-        raise Malformed(
-            "other bytes", "one DER certificate", subject=subject, remedy=Remedy.FULL_CHAIN
-        ) from error
-
-
-def load_crl(der: bytes) -> x509.CertificateRevocationList:
-    """Read one DER revocation list.
-
-    Raises:
-        Malformed: Over 4 MiB, or not a list with an end.
-    """
-    subject = "revocation list"
-    try:
-        if len(der) <= MAX_CRL_SIZE:
-            crl = x509.load_der_x509_crl(der)
-            if crl.next_update_utc is not None:
-                return crl
-    except ValueError:
-        pass
-    raise Malformed(
-        f"{len(der)} bytes",
-        f"a DER list with nextUpdate of at most {MAX_CRL_SIZE} bytes",
-        subject=subject,
-        remedy=Remedy.REFRESH_COLLATERAL,
-    )
-
-
 def verify_chain(
     leaf: x509.Certificate,
     intermediates: Iterable[x509.Certificate],
@@ -122,92 +89,160 @@ def verify_chain(
     crls: Iterable[x509.CertificateRevocationList] = (),
     understood: frozenset[x509.ObjectIdentifier] = frozenset(),
 ) -> Chain:
-    """Find and check the path from a leaf to one of the roots.
+    """Find and check a path from a leaf to one of the roots.
 
     Does not establish what the leaf may be used for: extended key usage, names and the vendor's
-    extensions are for the caller. A list that no issuer of the path signed is not looked at.
+    extensions are for the caller. A list that bears the name of no issuer of the path is not looked
+    at; one that bears an issuer's name has to be that issuer's.
 
     Args:
         leaf: Whose key signed the evidence.
         intermediates: In any order, perhaps with roots and strangers; at most 64.
         roots: DER certificates that are trusted; compared byte for byte.
         now: Seconds since the epoch.
-        crls: Revocation lists.
+        crls: Revocation lists from `load_crl`, at most 8.
         understood: Further critical extensions that the caller reads.
 
+    Returns:
+        The first path, roots before intermediates, that passes.
+
     Raises:
-        Unsigned: No path to a root, a signature that does not verify, an issuer that is no CA or
-            has no room, a critical extension that nobody reads, or a revoked certificate.
+        Malformed: Too many certificates or lists, or extensions that cannot be read.
+        Unsigned: No path to a root (of RSA keys of 2,048 to 4,096 bits and keys on NIST's curves),
+            a signature that does not verify or whose digest is not of the SHA-2 family, an issuer
+            that is no CA or has no room, a critical extension that nobody reads, a list that its
+            issuer did not sign, or a revoked certificate.
         Expired: A certificate or a list is outside its window.
+        Refusal: Where several paths were tried, what the first one failed by.
     """
-    path = _path(leaf, tuple(intermediates), roots)
-    moment = datetime.fromtimestamp(now, UTC)
+    others, lists = tuple(intermediates), tuple(crls)
+    _bound(len(others), MAX_CERTIFICATES, "certificates")
+    _bound(len(lists), MAX_CRLS, "revocation lists")
+    trusted = tuple(load_certificate(der, subject="trusted root") for der in roots)
+    search = _Search(trusted, _by_name((*trusted, *others)), iter(range(MAX_TRIES)))
+    refusals = []
+    for path in search.paths((leaf,)):
+        try:
+            _check_root(path[-1], trusted)
+            return _check_path(path, datetime.fromtimestamp(now, UTC), lists, understood)
+        except Refusal as refusal:
+            refusals.append(refusal)
+    raise refusals[0]
+
+
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """Every way up from a certificate.
+
+    Attributes:
+        trusted: Where a way ends well.
+        by_name: Possible issuers by their subject, roots first.
+        tries: One item for each signature that may still be tried, for all ways together.
+    """
+
+    trusted: tuple[x509.Certificate, ...]
+    by_name: Mapping[x509.Name, Sequence[x509.Certificate]]
+    tries: Iterator[int]
+
+    def paths(self, path: tuple[x509.Certificate, ...]) -> Iterator[tuple[x509.Certificate, ...]]:
+        """Each way on to a root, or to where it ends without one."""
+        is_end = True
+        if path[-1] not in self.trusted and len(path) < MAX_DEPTH:
+            for issuer in self._issuers(path[-1]):
+                if issuer not in path:
+                    is_end = False
+                    yield from self.paths((*path, issuer))
+        if is_end:
+            yield path
+
+    def _issuers(self, certificate: x509.Certificate) -> Iterator[x509.Certificate]:
+        try:
+            candidates = self.by_name.get(certificate.issuer, ())
+        except ValueError:
+            return
+        for candidate, _ in zip(candidates, self.tries, strict=False):
+            if _is_issued_by(certificate, candidate):
+                yield candidate
+
+
+def _by_name(
+    certificates: Iterable[x509.Certificate],
+) -> dict[x509.Name, list[x509.Certificate]]:
+    """Each once; those whose name cannot be read are nobody's issuer."""
+    found: dict[x509.Name, list[x509.Certificate]] = {}
+    for certificate in dict.fromkeys(certificates):
+        with suppress(ValueError):
+            found.setdefault(certificate.subject, []).append(certificate)
+    return found
+
+
+def _is_issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+    try:
+        if not _is_quick(issuer.public_key()):
+            return False
+        certificate.verify_directly_issued_by(issuer)
+    except (InvalidSignature, *UNREADABLE):
+        return False
+    return True
+
+
+def _is_quick(key: CertificatePublicKeyTypes) -> bool:
+    """Whether it is of a kind that vendors use; others can take many times as long."""
+    if isinstance(key, rsa.RSAPublicKey):
+        return 2048 <= key.key_size <= 4096
+    return isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, _CURVES)
+
+
+def _bound(count: int, limit: int, what: str) -> None:
+    if count > limit:
+        raise Malformed(
+            f"{count} {what}",
+            f"at most {limit}",
+            subject="certificate chain",
+            remedy=Remedy.FULL_CHAIN,
+        )
+
+
+def _check_root(last: x509.Certificate, trusted: tuple[x509.Certificate, ...]) -> None:
+    if last not in trusted:
+        raise Unsigned(
+            f"issued by {issuer_of(last)}, whose certificate is not here or did not sign it",
+            f"a chain of at most {MAX_DEPTH} certificates to a trusted root",
+            subject=name_of(last),
+            remedy=Remedy.FULL_CHAIN,
+        )
+
+
+def _check_path(
+    path: tuple[x509.Certificate, ...],
+    moment: datetime,
+    lists: tuple[x509.CertificateRevocationList, ...],
+    understood: frozenset[x509.ObjectIdentifier],
+) -> Chain:
     for depth, certificate in enumerate(path):
         _check_window(certificate, moment)
         _check_extensions(certificate, understood)
         if depth:
             _check_issuer(certificate, below=depth - 1)
     ends = [certificate.not_valid_after_utc for certificate in path]
-    lists = tuple(crls)
     covered = []
     for certificate, issuer in pairwise(path):
-        own = [crl for crl in lists if _is_signed(crl, issuer)]
+        _check_hash(certificate)
+        own = _lists_of(issuer, lists)
         ends.extend(_check_list(crl, certificate, moment) for crl in own)
         covered.append(bool(own))
     return Chain(path, min(int(end.timestamp()) for end in ends), tuple(covered))
 
 
-def name_of(certificate: x509.Certificate) -> str:
-    """How a certificate is called in refusals."""
-    try:
-        return f"certificate {certificate.subject.rfc4514_string()}"
-    except ValueError:
-        return "certificate with an unreadable name"
-
-
-def _path(
-    leaf: x509.Certificate, intermediates: tuple[x509.Certificate, ...], roots: Sequence[bytes]
-) -> tuple[x509.Certificate, ...]:
-    if len(intermediates) > MAX_CERTIFICATES:
-        raise Malformed(
-            f"{len(intermediates)} certificates",
-            f"at most {MAX_CERTIFICATES}",
-            subject="certificate chain",
-            remedy=Remedy.FULL_CHAIN,
+def _check_hash(certificate: x509.Certificate) -> None:
+    algorithm = certificate.signature_hash_algorithm
+    if not isinstance(algorithm, _HASHES):
+        raise Unsigned(
+            f"signed over {algorithm.name if algorithm else 'no digest'}",
+            "SHA-256, SHA-384 or SHA-512",
+            subject=name_of(certificate),
+            remedy=Remedy.GENUINE_HARDWARE,
         )
-    trusted = tuple(load_certificate(der, subject="trusted root") for der in roots)
-    path = [leaf]
-    while path[-1] not in trusted:
-        issuer = _issuer(path[-1], (*trusted, *intermediates))
-        if issuer is None or issuer in path or len(path) == MAX_DEPTH:
-            raise Unsigned(
-                f"issued by {_issuer_name(path[-1])}, whose certificate is not here or did not"
-                " sign it",
-                f"a chain of at most {MAX_DEPTH} certificates to a trusted root",
-                subject=name_of(path[-1]),
-                remedy=Remedy.FULL_CHAIN,
-            )
-        path.append(issuer)
-    return tuple(path)
-
-
-def _issuer(
-    certificate: x509.Certificate, candidates: tuple[x509.Certificate, ...]
-) -> x509.Certificate | None:
-    for candidate in candidates:
-        try:
-            certificate.verify_directly_issued_by(candidate)
-        except _Error:
-            continue
-        return candidate
-    return None
-
-
-def _issuer_name(certificate: x509.Certificate) -> str:
-    try:
-        return certificate.issuer.rfc4514_string()
-    except ValueError:
-        return "an unreadable name"
 
 
 def _check_window(certificate: x509.Certificate, moment: datetime) -> None:
@@ -224,7 +259,7 @@ def _check_window(certificate: x509.Certificate, moment: datetime) -> None:
 def _check_extensions(
     certificate: x509.Certificate, understood: frozenset[x509.ObjectIdentifier]
 ) -> None:
-    for extension in _extensions(certificate):
+    for extension in extensions_of(certificate):
         if extension.critical and extension.oid not in _UNDERSTOOD | understood:
             raise Unsigned(
                 f"critical extension {extension.oid.dotted_string}",
@@ -234,21 +269,9 @@ def _check_extensions(
             )
 
 
-def _extensions(certificate: x509.Certificate) -> x509.Extensions:
-    try:
-        return certificate.extensions
-    except ValueError as error:
-        raise Malformed(
-            "extensions that do not parse",
-            "well-formed extensions, each once",
-            subject=name_of(certificate),
-            remedy=Remedy.FULL_CHAIN,
-        ) from error
-
-
 def _check_issuer(certificate: x509.Certificate, *, below: int) -> None:
     """That it may issue, with this many CA certificates below it."""
-    extensions = _extensions(certificate)
+    extensions = extensions_of(certificate)
     seen = ""
     try:
         constraints = extensions.get_extension_for_class(x509.BasicConstraints).value
@@ -272,13 +295,43 @@ def _check_issuer(certificate: x509.Certificate, *, below: int) -> None:
         )
 
 
-def _is_signed(crl: x509.CertificateRevocationList, issuer: x509.Certificate) -> bool:
-    if crl.issuer != issuer.subject:
-        return False
+def _lists_of(
+    issuer: x509.Certificate, lists: tuple[x509.CertificateRevocationList, ...]
+) -> tuple[x509.CertificateRevocationList, ...]:
+    """The issuer's own lists; there may be others of its name, but not others only."""
+    named = [crl for crl in lists if _list_name(crl) == issuer.subject]
+    own = tuple(crl for crl in named if _is_list_of(crl, issuer))
+    if named and not own:
+        raise Unsigned(
+            "a signature that does not verify, a signer that may not sign lists, or a critical"
+            " extension",
+            "the issuer's own list, of all that it has revoked",
+            subject=f"revocation list of {issuer.subject.rfc4514_string()}",
+            remedy=Remedy.REFRESH_COLLATERAL,
+        )
+    return own
+
+
+def _list_name(crl: x509.CertificateRevocationList) -> x509.Name | None:
     try:
+        return crl.issuer
+    except ValueError:
+        return None
+
+
+def _is_list_of(crl: x509.CertificateRevocationList, issuer: x509.Certificate) -> bool:
+    try:
+        usage = issuer.extensions.get_extension_for_class(x509.KeyUsage).value
+        if not usage.crl_sign:
+            return False
+    except x509.ExtensionNotFound:
+        pass
+    try:
+        if any(extension.critical for extension in crl.extensions):
+            return False
         # Typed by the keys that can sign lists; any other raises TypeError.
         return crl.is_signature_valid(issuer.public_key())  # type: ignore[arg-type]
-    except _Error:
+    except UNREADABLE:
         return False
 
 
@@ -290,12 +343,13 @@ def _check_list(
         raise Expired(
             f"{moment:%Y-%m-%d %H:%M:%S} UTC",
             f"{begins:%Y-%m-%d %H:%M:%S} to {ends:%Y-%m-%d %H:%M:%S}",
-            subject=f"revocation list of {_issuer_name(certificate)}",
+            subject=f"revocation list of {issuer_of(certificate)}",
             remedy=Remedy.REFRESH_COLLATERAL,
         )
-    if crl.get_revoked_certificate_by_serial_number(certificate.serial_number) is not None:
+    serial = serial_of(certificate)
+    if crl.get_revoked_certificate_by_serial_number(serial) is not None:
         raise Unsigned(
-            f"serial {certificate.serial_number:#x} is on its issuer's revocation list",
+            f"serial {serial:#x} is on its issuer's revocation list",
             "a certificate that is not revoked",
             subject=name_of(certificate),
             remedy=Remedy.REPLACE_MACHINE,

@@ -93,12 +93,21 @@ def vendor_roots() -> tuple[Root, ...]:
     Raises:
         ConfigError: A certificate is not the one that its fingerprint says.
     """
-    table = tomllib.loads((_FOLDER / "roots.toml").read_text())
-    return tuple(_load(entry) for entry in table["root"])
+    return load_roots(_FOLDER)
 
 
-def _load(entry: dict[str, str]) -> Root:
-    pem = (_FOLDER / entry["file"]).read_bytes()
+def load_roots(folder: Path) -> tuple[Root, ...]:
+    """The roots that `roots.toml` in a folder lists.
+
+    Raises:
+        ConfigError: A certificate is not the one that its fingerprint says.
+    """
+    table = tomllib.loads((folder / "roots.toml").read_text())
+    return tuple(_load(folder, entry) for entry in table["root"])
+
+
+def _load(folder: Path, entry: dict[str, str]) -> Root:
+    pem = (folder / entry["file"]).read_bytes()
     der = x509.load_pem_x509_certificate(pem).public_bytes(Encoding.DER)
     root = Root(Anchors(entry["anchors"]), entry["vendor"], der, entry["published_at"])
     if root.id.hex() != entry["sha256"]:
