@@ -55,6 +55,13 @@ class Remedy(StrEnum):
         "If this is the build that you mean to run, add its measurement to the reference values;"
         " if not, deploy the right one."
     )
+    OTHER_HARDWARE = (
+        "Run on hardware of another product line; allow this one in the policy only if you can"
+        " answer for the machine."
+    )
+    OTHER_PLATFORM = (
+        "Send evidence of an accepted platform and format, or accept this one in the policy."
+    )
     ALLOW_PLATFORM = "Add this platform to the policy's list, or run on one that is on it."
     FRESH_NONCE = "Ask for evidence with your own nonce or report data, and compare again."
     ALLOW_ISSUER = "Pin this issuer in the policy if you trust it; tokens of others prove nothing."
