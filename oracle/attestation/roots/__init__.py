@@ -29,6 +29,7 @@ class Anchors(StrEnum):
     GOOGLE_CONFIDENTIAL_SPACE = "google-confidential-space"
     GOOGLE_VTPM = "google-vtpm"
     AZURE_VTPM = "azure-vtpm"
+    TPM = "tpm"  # certificates of attestation keys; makers and owners have their own roots
 
 
 @dataclass(frozen=True, slots=True)
