@@ -80,7 +80,7 @@ def name_of(certificate: x509.Certificate) -> str:
     """How a certificate is called in refusals."""
     try:
         return f"certificate {certificate.subject.rfc4514_string()}"
-    except ValueError:
+    except UNREADABLE:
         return "certificate with an unreadable name"
 
 
@@ -88,7 +88,7 @@ def issuer_of(certificate: x509.Certificate) -> str:
     """How its issuer is called in refusals."""
     try:
         return certificate.issuer.rfc4514_string()
-    except ValueError:
+    except UNREADABLE:
         return "an unreadable name"
 
 

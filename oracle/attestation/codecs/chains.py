@@ -158,7 +158,7 @@ class _Search:
     def _issuers(self, certificate: x509.Certificate) -> Iterator[x509.Certificate]:
         try:
             candidates = self.by_name.get(certificate.issuer, ())
-        except ValueError:
+        except UNREADABLE:
             return
         for candidate, _ in zip(candidates, self.tries, strict=False):
             if _is_issued_by(certificate, candidate):
@@ -171,7 +171,7 @@ def _by_name(
     """Each once; those whose name cannot be read are nobody's issuer."""
     found: dict[x509.Name, list[x509.Certificate]] = {}
     for certificate in dict.fromkeys(certificates):
-        with suppress(ValueError):
+        with suppress(*UNREADABLE):
             found.setdefault(certificate.subject, []).append(certificate)
     return found
 
@@ -315,7 +315,7 @@ def _lists_of(
 def _list_name(crl: x509.CertificateRevocationList) -> x509.Name | None:
     try:
         return crl.issuer
-    except ValueError:
+    except UNREADABLE:
         return None
 
 

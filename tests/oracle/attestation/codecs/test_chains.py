@@ -178,11 +178,11 @@ def test_a_trusted_root_that_is_no_certificate_is_refused() -> None:
         verify_chain(LEAF.certificate, [CA.certificate], [b"no root"], now=0)
 
 
-def _renamed(old: bytes, new: bytes) -> x509.Certificate:
+def _renamed(old: bytes, new: bytes, tag: bytes = b"\x0c") -> x509.Certificate:
     """The leaf with another subject or issuer; its signature stays."""
     head = b"\x0c" + bytes((len(old),))
     assert head + old in LEAF.der
-    return load_certificate(LEAF.der.replace(head + old, head + new), subject="the leaf")
+    return load_certificate(LEAF.der.replace(head + old, tag + head[1:] + new), subject="the leaf")
 
 
 @pytest.mark.parametrize("old", [b"leaf", b"ca"], ids=["subject", "issuer"])
@@ -194,8 +194,11 @@ def test_a_changed_certificate_is_refused(old: bytes) -> None:
 
 
 @pytest.mark.parametrize("old", [b"leaf", b"ca"], ids=["subject", "issuer"])
-def test_names_that_cannot_be_read_are_nobodys(old: bytes) -> None:
-    changed = _renamed(old, b"\xff" * len(old))
+@pytest.mark.parametrize(
+    ("tag", "first"), [(b"\x0c", b"\xff"), (b"\x03", b"\0")], ids=["not-utf-8", "bit-string"]
+)
+def test_names_that_cannot_be_read_are_nobodys(old: bytes, tag: bytes, first: bytes) -> None:
+    changed = _renamed(old, first + old[1:], tag)
     with pytest.raises(Unsigned):
         verify_chain(changed, [CA.certificate], [ROOT.der], now=int(NOW.timestamp()))
     chain = verify_chain(
