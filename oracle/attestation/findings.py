@@ -66,6 +66,10 @@ class Remedy(StrEnum):
     FRESH_NONCE = "Ask for evidence with your own nonce or report data, and compare again."
     ALLOW_ISSUER = "Pin this issuer in the policy if you trust it; tokens of others prove nothing."
     PIN_KEY = "Give the attestation key that you know to be this machine's as a trust anchor."
+    ASYMMETRIC_KEY = (
+        "Provision the device with an asymmetric attestation key: a symmetric one convinces only"
+        " those who could have made the evidence themselves."
+    )
     CHANGE_POLICY = "Change the policy if you can answer for it."
 
 
