@@ -255,18 +255,24 @@ def _base64(value: Json) -> bytes:
 
 def _signing_key(entry: dict[str, Json], now: int) -> SigningKey:
     if "x5c" not in entry:
-        key = _rsa(entry)
+        key = parse_rsa(entry)
         return SigningKey(key, _key_id(key), None)
     der = _x5c(entry["x5c"])[0]
     certificate = load_certificate(der, subject="certificate of the key set")
     key = rsa_key_of(certificate)
-    if "n" in entry and _rsa(entry) != key:
+    if "n" in entry and parse_rsa(entry) != key:
         raise MalformedEvidence("numbers and certificate of the key disagree")
     # The key is trusted because of the set that it is in; its certificate only says until when.
     return SigningKey(key, _key_id(key), verify_chain(certificate, (), [der], now=now).expires_at)
 
 
-def _rsa(entry: dict[str, Json]) -> rsa.RSAPublicKey:
+def parse_rsa(entry: dict[str, Json]) -> rsa.RSAPublicKey:
+    """The RSA key of a JSON Web Key; whose it is and what for stands in other members.
+
+    Raises:
+        MalformedEvidence: No modulus and exponent of an RSA key in canonical base64url, or a
+            modulus or exponent out of bounds.
+    """
     modulus, exponent = (_number(entry.get(name)) for name in ("n", "e"))
     if not MIN_MODULUS <= modulus.bit_length() <= MAX_MODULUS or exponent >= _MAX_EXPONENT:
         raise MalformedEvidence(

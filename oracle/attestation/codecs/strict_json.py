@@ -35,6 +35,22 @@ def parse_object(raw: bytes, *, most: int) -> dict[str, Json]:
     Raises:
         MalformedEvidence: Too long or too deep, or not one object as the module describes it.
     """
+    value = parse_value(raw, most=most)
+    if not isinstance(value, dict):
+        raise MalformedEvidence(f"JSON {type(value).__name__}, wanted an object")
+    return value
+
+
+def parse_value(raw: bytes, *, most: int) -> Json:
+    """Read one JSON text of any kind.
+
+    Args:
+        raw: UTF-8 without a byte order mark.
+        most: Its greatest length in bytes.
+
+    Raises:
+        MalformedEvidence: Too long or too deep, or not JSON as the module describes it.
+    """
     if len(raw) > most:
         raise MalformedEvidence(f"JSON of {len(raw)} bytes, wanted at most {most}")
     brackets = _NO_BRACKETS.sub(b"", raw)
@@ -43,7 +59,7 @@ def parse_object(raw: bytes, *, most: int) -> dict[str, Json]:
         raise MalformedEvidence(f"JSON nested {depth} deep, wanted at most {MAX_DEPTH}")
     try:
         text = raw.decode()
-        value = json.loads(
+        value: Json = json.loads(
             text,
             object_pairs_hook=_unique,
             parse_int=_integer,
@@ -54,8 +70,6 @@ def parse_object(raw: bytes, *, most: int) -> dict[str, Json]:
             json.dumps(value, ensure_ascii=False).encode()
     except ValueError as error:
         raise MalformedEvidence(f"not JSON: {error}") from error
-    if not isinstance(value, dict):
-        raise MalformedEvidence(f"JSON {type(value).__name__}, wanted an object")
     return value
 
 

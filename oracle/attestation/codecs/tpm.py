@@ -11,12 +11,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final
+from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from oracle.attestation.codecs.fields import Fields
-from oracle.attestation.codecs.json_text import parse_json
+from oracle.attestation.codecs.strict_json import Json, parse_value
 from oracle.attestation.codecs.tpm_keys import MAX_COORDINATE, MAX_RSA_SIZE, SIGNING_HASHES
 from oracle.attestation.codecs.tree import Node
 from oracle.attestation.findings import Malformed, Remedy
@@ -166,12 +166,13 @@ def parse_pcr_values(raw: bytes, selection: tuple[Bank, ...]) -> dict[tuple[str,
         Bank and number to value.
 
     Raises:
+        MalformedEvidence: Not JSON.
         Malformed: Another form, or a selected register without a value of its bank's size.
     """
-    document = parse_json(raw, what="PCR values", at_most=MAX_PCR_VALUES)
+    document = parse_value(raw, most=MAX_PCR_VALUES)
     quoted = [bank for bank in selection if bank.registers]
     if isinstance(document, dict) and DIGEST_SIZES.keys() & document.keys():
-        banks = document
+        banks: Mapping[str, Json] = document
     elif len(quoted) == 1:
         banks = {quoted[0].algorithm: document}
     else:
@@ -187,9 +188,9 @@ def show_pcr_values(raw: bytes) -> Node:
     """Registers' values as a tree, whichever they are.
 
     Raises:
-        Malformed: Not JSON.
+        MalformedEvidence: Not JSON.
     """
-    document = parse_json(raw, what="PCR values", at_most=MAX_PCR_VALUES)
+    document = parse_value(raw, most=MAX_PCR_VALUES)
     return _json_node("PCR values", document)
 
 
@@ -203,7 +204,7 @@ def pcr_digest(algorithm: str, values: Mapping[tuple[str, int], bytes]) -> bytes
     return _digest(algorithm, b"".join(values.values()))
 
 
-def _json_node(name: str, document: Any) -> Node:
+def _json_node(name: str, document: Json) -> Node:
     if isinstance(document, dict):
         return Node(name, children=tuple(_json_node(key, document[key]) for key in document))
     if isinstance(document, list):
@@ -211,7 +212,7 @@ def _json_node(name: str, document: Any) -> Node:
     return Node(name, str(document))
 
 
-def _register(values: Any, algorithm: str, number: int) -> bytes:
+def _register(values: Json, algorithm: str, number: int) -> bytes:
     if isinstance(values, list):
         value = values[number] if number < len(values) else None
     elif isinstance(values, dict):

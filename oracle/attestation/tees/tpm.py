@@ -142,7 +142,7 @@ def show(evidence: Evidence) -> Node:
     """The quote and its parts as a tree.
 
     Raises:
-        Malformed: A part that does not decode.
+        MalformedEvidence: A part that does not decode.
     """
     parts = evidence.parts
     shown = [show_quote(evidence.raw)]
@@ -153,8 +153,7 @@ def show(evidence: Evidence) -> Node:
     if Part.PCR_VALUES in parts:
         shown.append(show_pcr_values(parts[Part.PCR_VALUES]))
     if Part.EVENT_LOG in parts:
-        with performing(FORMAT, subject="event log"):
-            shown.append(show_event_log(parts[Part.EVENT_LOG]))
+        shown.append(show_event_log(parts[Part.EVENT_LOG]))
     return Node("TPM quote", children=tuple(shown))
 
 

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from enclave.domain.errors import MalformedEvidence
-from oracle.attestation.codecs.strict_json import compact, parse_object
+from oracle.attestation.codecs.strict_json import compact, parse_object, parse_value
 
 
 def test_an_object_is_read() -> None:
@@ -14,6 +14,11 @@ def test_an_object_is_read() -> None:
         "a": [1, -2, True, None, "\U0001f600"],
         "b": {"c": "["},
     }
+
+
+def test_a_text_may_be_another_value_than_an_object() -> None:
+    assert parse_value(b'["a",1]', most=7) == ["a", 1]
+    assert parse_value(b"null", most=7) is None
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from enclave.domain.errors import MalformedEvidence
 from oracle.attestation.claims import Claims, DebugState, Measurement, Tee
 from oracle.attestation.codecs.tpm import show_quote
 from oracle.attestation.codecs.tree import Node
@@ -371,7 +372,7 @@ def test_all_parts_are_shown() -> None:
 
 def test_showing_verifies_nothing_and_refuses_what_does_not_decode() -> None:
     tpm.show(BROKEN["tpm.generated"][0].evidence)
-    with pytest.raises(Malformed):
+    with pytest.raises(MalformedEvidence):
         tpm.show(Case(parts={Part.EVENT_LOG: b"none"}).evidence)
-    with pytest.raises(Malformed):
+    with pytest.raises(MalformedEvidence):
         tpm.show(Evidence(EvidenceFormat.TPM_QUOTE, b""))
