@@ -16,6 +16,7 @@ from typing import Final
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from oracle.attestation.codecs.fields import Fields
+from oracle.attestation.codecs.json_tree import json_node
 from oracle.attestation.codecs.strict_json import Json, parse_value
 from oracle.attestation.codecs.tpm_keys import MAX_COORDINATE, MAX_RSA_SIZE, SIGNING_HASHES
 from oracle.attestation.codecs.tree import Node
@@ -191,7 +192,7 @@ def show_pcr_values(raw: bytes) -> Node:
         MalformedEvidence: Not JSON.
     """
     document = parse_value(raw, most=MAX_PCR_VALUES)
-    return _json_node("PCR values", document)
+    return json_node("PCR values", document)
 
 
 def pcr_digest(algorithm: str, values: Mapping[tuple[str, int], bytes]) -> bytes:
@@ -202,14 +203,6 @@ def pcr_digest(algorithm: str, values: Mapping[tuple[str, int], bytes]) -> bytes
         values: In the selection's order.
     """
     return _digest(algorithm, b"".join(values.values()))
-
-
-def _json_node(name: str, document: Json) -> Node:
-    if isinstance(document, dict):
-        return Node(name, children=tuple(_json_node(key, document[key]) for key in document))
-    if isinstance(document, list):
-        return _json_node(name, {str(number): value for number, value in enumerate(document)})
-    return Node(name, str(document))
 
 
 def _register(values: Json, algorithm: str, number: int) -> bytes:

@@ -13,7 +13,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import Final
 
-from oracle.attestation.claims import Claims, DebugState, Tee, Unchecked
+from oracle.attestation.claims import Claims, Unchecked
 from oracle.attestation.codecs.chains import Chain
 from oracle.attestation.codecs.event_log import show_event_log
 from oracle.attestation.codecs.tpm import (
@@ -33,11 +33,9 @@ from oracle.attestation.tees.tpm_quotes import (
     certified_key,
     check_event_log,
     check_quote,
-    facts,
-    measurements,
     public_key,
+    quote_claims,
     read_quote,
-    unchecked,
 )
 
 FORMAT: Final = Step(1, "tpm.format", "The quote, its signature and its registers are well formed.")
@@ -96,9 +94,8 @@ def verify(evidence: Evidence, endorsements: Endorsements, *, roots: Roots, now:
 
     Raises:
         Malformed: Step 1, or a certificate or key that is none.
-        Unsigned: Steps 2 to 5.
+        Unsigned: Steps 2 to 7.
         Expired: Step 2: a certificate or a list.
-        Unacceptable: Steps 6 and 7.
     """
     parts = evidence.parts
     # 1. Format.
@@ -121,20 +118,13 @@ def verify(evidence: Evidence, endorsements: Endorsements, *, roots: Roots, now:
     check_quote(signed, trusted.key, _QUOTE_STEPS)
     # 7. Event log.
     log = parts.get(Part.EVENT_LOG)
-    explained = {} if log is None else check_event_log(log, signed, EVENT_LOG)
-    return Claims(
-        format=evidence.format,
-        tee=Tee.TPM,
+    return quote_claims(
+        signed,
+        trusted.key,
         root_id=trusted.root_id,
-        measurements=measurements(signed),
-        tcb=None,
-        debug=DebugState.UNKNOWN,
-        hardware_id=hashlib.sha256(spki(trusted.key)).digest(),
-        report_data=signed.quote.extra_data,
-        issued_at=None,
         expires_at=trusted.chain.expires_at if trusted.chain else None,
-        facts={**facts(signed), **explained},
-        unchecked=(*unchecked(signed, log), *_unchecked_key(trusted, given, signed)),
+        log=None if log is None else check_event_log(log, signed, EVENT_LOG),
+        unchecked=_unchecked_key(trusted, given, signed),
     )
 
 

@@ -7,7 +7,8 @@ Reference: TCG TPM 2.0 Library, revision 1.59: part 1 "Architecture" (attestatio
 Device Identity and Attestation 1.0 (certificates of attestation keys).
 """
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
@@ -16,7 +17,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA256, SHA384, SHA512
 
-from oracle.attestation.claims import Fact, Measurement, Unchecked
+from oracle.attestation.claims import Claims, DebugState, Fact, Measurement, Tee, Unchecked
 from oracle.attestation.codecs.certificates import (
     UNREADABLE,
     extensions_of,
@@ -24,7 +25,7 @@ from oracle.attestation.codecs.certificates import (
     load_crl,
     name_of,
 )
-from oracle.attestation.codecs.chains import MAX_CERTIFICATES, Chain, verify_chain
+from oracle.attestation.codecs.chains import MAX_CERTIFICATES, MAX_CRLS, Chain, verify_chain
 from oracle.attestation.codecs.event_log import parse_event_log, replay
 from oracle.attestation.codecs.tpm import (
     TPM_GENERATED,
@@ -36,9 +37,10 @@ from oracle.attestation.codecs.tpm import (
     parse_signature,
     pcr_digest,
 )
-from oracle.attestation.codecs.tpm_keys import PublicKey
+from oracle.attestation.codecs.tpm_keys import PublicKey, spki
 from oracle.attestation.endorsements.bundle import Endorsements
-from oracle.attestation.findings import Malformed, Remedy, Step, Unacceptable, Unsigned, performing
+from oracle.attestation.evidence import EvidenceFormat
+from oracle.attestation.findings import Malformed, Remedy, Step, Unsigned, performing
 from oracle.attestation.roots import Root
 
 #: tcg-kp-AIKCertificate: the certificate is of an attestation key.
@@ -105,8 +107,7 @@ def check_quote(signed: SignedQuote, key: PublicKey, steps: QuoteSteps) -> None:
         steps: What refusals name.
 
     Raises:
-        Unsigned: Not signed by the key, or not made by its TPM.
-        Unacceptable: Other values than those quoted.
+        Unsigned: Not signed by the key, not made by its TPM, or other values than those quoted.
     """
     quote = signed.quote
     with performing(steps.signature, subject="quote's signature"):
@@ -123,7 +124,7 @@ def check_quote(signed: SignedQuote, key: PublicKey, steps: QuoteSteps) -> None:
         return
     digest = pcr_digest(signed.signature.algorithm, signed.registers)
     if digest != quote.pcr_digest:
-        raise Unacceptable(
+        raise Unsigned(
             f"values that hash to {digest.hex()}",
             f"{quote.pcr_digest.hex()}, as the TPM says",
             subject="PCR values",
@@ -147,7 +148,7 @@ def check_event_log(log: bytes, signed: SignedQuote, step: Step) -> Mapping[str,
 
     Raises:
         Malformed: No log, or one without digests of a bank.
-        Unacceptable: A register's value is another, or the log explains none of those quoted.
+        Unsigned: A register's value is another, or the log explains none of those quoted.
     """
     values = signed.registers or {}
     with performing(step, subject="event log"):
@@ -160,7 +161,7 @@ def check_event_log(log: bytes, signed: SignedQuote, step: Step) -> Mapping[str,
     explained = [name for name in values if name in replayed]
     for bank, number in explained:
         if replayed[bank, number] != values[bank, number]:
-            raise Unacceptable(
+            raise Unsigned(
                 f"replay to {replayed[bank, number].hex()}",
                 f"{values[bank, number].hex()}, as quoted",
                 subject=f"event log of PCR {number} ({bank})",
@@ -168,7 +169,7 @@ def check_event_log(log: bytes, signed: SignedQuote, step: Step) -> Mapping[str,
                 step=step,
             )
     if not explained:
-        raise Unacceptable(
+        raise Unsigned(
             "no event of a register with a quoted value",
             "the log of this boot, with the registers' values",
             subject="event log",
@@ -198,21 +199,66 @@ def certified_key(
         Unsigned: No certificate of the key, no chain to a root, or one for another use.
         Expired: A certificate or a list is outside its window.
     """
-    if len(endorsements.certificates) > MAX_CERTIFICATES:
-        raise Malformed(
-            f"{len(endorsements.certificates)} certificates",
-            f"at most {MAX_CERTIFICATES}",
-            subject="certificate chain",
-            remedy=Remedy.FULL_CHAIN,
-        )
-    ders = dict.fromkeys(endorsements.certificates)
-    loaded = [load_certificate(der, subject="certificate") for der in ders]
+    loaded = load_certificates(endorsements)
     leaf = _leaf(loaded, key)
     others = [certificate for certificate in loaded if certificate != leaf]
     crls = [load_crl(der) for der in endorsements.crls]
     chain = verify_chain(leaf, others, [root.der for root in anchors], now=now, crls=crls)
     _check_use(leaf)
     return chain
+
+
+def load_certificates(endorsements: Endorsements) -> list[x509.Certificate]:
+    """Read what was brought, each certificate once.
+
+    Raises:
+        Malformed: More than 64 certificates or 8 revocation lists, or a certificate that is none.
+    """
+    counts = len(endorsements.certificates), len(endorsements.crls)
+    if counts[0] > MAX_CERTIFICATES or counts[1] > MAX_CRLS:
+        raise Malformed(
+            f"{counts[0]} certificates and {counts[1]} revocation lists",
+            f"at most {MAX_CERTIFICATES} and {MAX_CRLS}",
+            subject="endorsements",
+            remedy=Remedy.FULL_CHAIN,
+        )
+    ders = dict.fromkeys(endorsements.certificates)
+    return [load_certificate(der, subject="certificate") for der in ders]
+
+
+def quote_claims(
+    signed: SignedQuote,
+    key: PublicKey,
+    *,
+    root_id: bytes,
+    expires_at: int | None,
+    log: Mapping[str, Fact] | None,
+    unchecked: Sequence[Unchecked] = (),
+) -> Claims:
+    """The claims of a quote that `check_quote` has passed.
+
+    Args:
+        signed: The quote.
+        key: That signed it: the machine is known by its SHA-256.
+        root_id: Of what vouches for the key.
+        expires_at: How long that does, seconds since the epoch; None for ever.
+        log: From `check_event_log`; None if there was no log.
+        unchecked: What else is open about the key.
+    """
+    return Claims(
+        format=EvidenceFormat.TPM_QUOTE,
+        tee=Tee.TPM,
+        root_id=root_id,
+        measurements=measurements(signed),
+        tcb=None,
+        debug=DebugState.UNKNOWN,
+        hardware_id=hashlib.sha256(spki(key)).digest(),
+        report_data=signed.quote.extra_data,
+        issued_at=None,
+        expires_at=expires_at,
+        facts={**facts(signed), **(log or {})},
+        unchecked=(*_unchecked(signed, log), *unchecked),
+    )
 
 
 def measurements(signed: SignedQuote) -> tuple[Measurement, ...]:
@@ -242,7 +288,7 @@ def facts(signed: SignedQuote) -> dict[str, Fact]:
     }
 
 
-def unchecked(signed: SignedQuote, log: bytes | None) -> tuple[Unchecked, ...]:
+def _unchecked(signed: SignedQuote, log: Mapping[str, Fact] | None) -> tuple[Unchecked, ...]:
     """What is open about a checked quote."""
     found = []
     if signed.registers is None:

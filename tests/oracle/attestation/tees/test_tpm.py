@@ -16,7 +16,7 @@ from oracle.attestation.codecs.tpm import show_quote
 from oracle.attestation.codecs.tree import Node
 from oracle.attestation.endorsements.bundle import Endorsements
 from oracle.attestation.evidence import Evidence, EvidenceFormat, Part
-from oracle.attestation.findings import Expired, Malformed, Refusal, Unacceptable, Unsigned
+from oracle.attestation.findings import Expired, Malformed, Refusal, Unsigned
 from oracle.attestation.roots import Anchors, PinnedKey, Root, Roots
 from oracle.attestation.tees import tpm
 from tests.fakes import tpm_evidence as fake
@@ -241,9 +241,9 @@ BROKEN: dict[str, tuple[Case, type[Refusal]]] = {
                 ).values
             }
         ),
-        Unacceptable,
+        Unsigned,
     ),
-    "tpm.event-log": (Case(parts={Part.EVENT_LOG: _WRONG_LOG}), Unacceptable),
+    "tpm.event-log": (Case(parts={Part.EVENT_LOG: _WRONG_LOG}), Unsigned),
 }
 
 
@@ -285,15 +285,15 @@ def test_each_step_refuses_its_case(name: str) -> None:
             tpm.SIGNATURE,
             Unsigned,
         ),
-        (Case(quoting=fake.Quoting(banks=BOOTED, digest=b"")), tpm.REGISTERS, Unacceptable),
+        (Case(quoting=fake.Quoting(banks=BOOTED, digest=b"")), tpm.REGISTERS, Unsigned),
         (Case(parts={Part.EVENT_LOG: b""}), tpm.EVENT_LOG, Malformed),
-        (Case(parts={Part.EVENT_LOG: log_header(("sha256",))}), tpm.EVENT_LOG, Unacceptable),
+        (Case(parts={Part.EVENT_LOG: log_header(("sha256",))}), tpm.EVENT_LOG, Unsigned),
         (
             Case(parts={Part.EVENT_LOG: log_header() + log_event(0, b"firmware")}),
             tpm.EVENT_LOG,
             Malformed,
         ),
-        (Case(parts={Part.PCR_VALUES: None}), tpm.EVENT_LOG, Unacceptable),
+        (Case(parts={Part.PCR_VALUES: None}), tpm.EVENT_LOG, Unsigned),
     ],
 )
 def test_what_else_a_step_refuses(case: Case, step: Any, kind: type[Refusal]) -> None:

@@ -91,6 +91,8 @@ def test_an_authoritys_key_quotes_nothing() -> None:
 def test_a_list_that_is_none_is_refused() -> None:
     with pytest.raises(Malformed):
         certified_key(None, Endorsements((leaf().der, CA.der), (b"list",)), ANCHORS, AT)
+    with pytest.raises(Malformed, match="9 revocation lists"):
+        certified_key(None, Endorsements((), (b"list",) * 9), ANCHORS, AT)
 
 
 def test_keys_of_other_kinds_attest_nothing() -> None:
