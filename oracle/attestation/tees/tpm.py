@@ -27,13 +27,12 @@ from oracle.attestation.endorsements.bundle import Endorsements
 from oracle.attestation.evidence import Evidence, Part
 from oracle.attestation.findings import Remedy, Step, Unsigned, performing
 from oracle.attestation.roots import Anchors, Roots
+from oracle.attestation.tees.attestation_keys import certified_key, public_key
 from oracle.attestation.tees.tpm_quotes import (
     QuoteSteps,
     SignedQuote,
-    certified_key,
     check_event_log,
     check_quote,
-    public_key,
     quote_claims,
     read_quote,
 )

@@ -11,7 +11,7 @@ from oracle.attestation.codecs.tpm_keys import spki
 from oracle.attestation.endorsements.bundle import Endorsements
 from oracle.attestation.findings import Expired, Malformed, Unsigned
 from oracle.attestation.roots import Anchors, Root
-from oracle.attestation.tees.tpm_quotes import (
+from oracle.attestation.tees.attestation_keys import (
     certified_key,
     has_key,
     is_for_attestation,
