@@ -12,7 +12,6 @@ from typing import Final
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.utils import CryptographyDeprecationWarning
 
 from oracle.attestation.findings import Malformed, Remedy
 
@@ -29,6 +28,18 @@ UNREADABLE: Final = (
 )
 
 
+@contextmanager
+def quietly() -> Iterator[None]:
+    """Read what vendors issue although `cryptography` warns of it; also a decorator.
+
+    AMD's chip certificates have the serial number 0, a root of Google's a name of 84 characters.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        yield
+
+
+@quietly()
 def load_certificate(der: bytes, *, subject: str) -> x509.Certificate:
     """Read one DER certificate.
 
@@ -47,8 +58,7 @@ def load_certificate(der: bytes, *, subject: str) -> x509.Certificate:
             remedy=Remedy.FULL_CHAIN,
         )
     try:
-        with _odd_serials():
-            return x509.load_der_x509_certificate(der)
+        return x509.load_der_x509_certificate(der)
     except UNREADABLE as error:
         raise Malformed(
             "other bytes", "one DER certificate", subject=subject, remedy=Remedy.FULL_CHAIN
@@ -76,6 +86,7 @@ def load_crl(der: bytes) -> x509.CertificateRevocationList:
     )
 
 
+@quietly()
 def name_of(certificate: x509.Certificate) -> str:
     """How a certificate is called in refusals."""
     try:
@@ -84,6 +95,7 @@ def name_of(certificate: x509.Certificate) -> str:
         return "certificate with an unreadable name"
 
 
+@quietly()
 def issuer_of(certificate: x509.Certificate) -> str:
     """How its issuer is called in refusals."""
     try:
@@ -109,15 +121,7 @@ def extensions_of(certificate: x509.Certificate) -> x509.Extensions:
         ) from error
 
 
+@quietly()
 def serial_of(certificate: x509.Certificate) -> int:
     """Its serial number, also where that is 0."""
-    with _odd_serials():
-        return certificate.serial_number
-
-
-@contextmanager
-def _odd_serials() -> Iterator[None]:
-    """AMD's chip certificates have the serial number 0, of which `cryptography` warns."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", CryptographyDeprecationWarning)
-        yield
+    return certificate.serial_number

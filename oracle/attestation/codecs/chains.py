@@ -30,6 +30,7 @@ from oracle.attestation.codecs.certificates import (
     load_certificate,
     load_crl,
     name_of,
+    quietly,
     serial_of,
 )
 from oracle.attestation.findings import Expired, Malformed, Refusal, Remedy, Unsigned
@@ -80,6 +81,7 @@ class Chain:
         return self.path[-1].public_bytes(Encoding.DER)
 
 
+@quietly()
 def verify_chain(
     leaf: x509.Certificate,
     intermediates: Iterable[x509.Certificate],

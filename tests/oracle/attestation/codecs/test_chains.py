@@ -21,6 +21,7 @@ from oracle.attestation.codecs.chains import (
     verify_chain,
 )
 from oracle.attestation.findings import Expired, Malformed, Refusal, Remedy, Unsigned
+from oracle.attestation.roots import vendor_roots
 from tests.fakes.x509_authority import (
     BEGIN,
     END,
@@ -171,6 +172,16 @@ def test_certificates_of_one_name_are_tried_within_a_bound() -> None:
 )
 def test_what_a_host_may_bring_is_bounded(bounds: dict[str, Any], what: str) -> None:
     assert _refusal(Malformed, **bounds).seen == what
+
+
+def test_a_root_with_a_name_of_84_characters_is_read_without_a_warning() -> None:
+    # Google's first root of endorsement keys; warnings fail tests.
+    (der,) = (root.der for root in vendor_roots() if b"tpm_ek_v1_cloud_host_root" in root.der)
+    root = load_certificate(der, subject="root")
+    now = int(NOW.timestamp())
+    assert verify_chain(root, (), [der], now=now).leaf == root
+    with pytest.raises(Unsigned, match="tpm_ek_v1_cloud_host_root"):
+        verify_chain(root, (CA.certificate,), [ROOT.der], now=now)
 
 
 def test_a_trusted_root_that_is_no_certificate_is_refused() -> None:
