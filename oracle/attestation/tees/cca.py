@@ -214,7 +214,7 @@ def parse_platform(raw: bytes, sign1: cose.Sign1) -> Platform:
     lifecycle = arm_claims.parse_lifecycle(fields.need("lifecycle"))
     service = fields.get("verification-service")
     facts: dict[str, Fact] = {
-        "platform-profile": profile,
+        "profile-platform": profile,
         "platform-hash-algorithm": algorithm,
         "implementation-id": _bytes(fields, "implementation-id", (32,)),
         "platform-config": _bytes(fields, "config", _CONFIG_SIZES),
@@ -249,10 +249,10 @@ def parse_realm(raw: bytes, sign1: cose.Sign1) -> Realm:
     facts: dict[str, Fact] = {
         "realm-hash-algorithm": algorithm,
         "rak-hash-algorithm": key_algorithm,
-        "rak-encoding": "point" if is_point else "COSE_Key",
+        "rak-encoding": "raw uncompressed point" if is_point else "COSE_Key",
     }
     if fields.get("profile"):
-        facts["realm-profile"] = _profile(fields, _REALM_PROFILES)
+        facts["profile-realm"] = _profile(fields, _REALM_PROFILES)
     return Realm(
         challenge=_bytes(fields, "challenge", (_CHALLENGE_SIZE,)),
         measurements=_registers(fields, algorithm),

@@ -360,8 +360,9 @@ def _facts(document: Document, chain: Chain) -> dict[str, Fact]:
         "module-id": document.module_id,
         "timestamp-ms": document.timestamp_ms,
         "digest": "SHA384",
+        "cose-alg": int(cose.Algorithm.ES384),
         "pcr-count": len(document.pcrs),
-        "chain-length": len(chain.path),
+        "chain-len": len(chain.path),
         "certificate-begins-at": int(chain.leaf.not_valid_before_utc.timestamp()),
         "certificate-ends-at": int(chain.leaf.not_valid_after_utc.timestamp()),
     }

@@ -83,7 +83,7 @@ def test_a_token_claims_what_it_says() -> None:
     assert claims.report_data == CCA_REALM[10]
     assert (claims.tcb, claims.issued_at, claims.expires_at) == (None, None, None)
     assert claims.facts == {
-        "platform-profile": "tag:arm.com,2023:cca_platform#1.0.0",
+        "profile-platform": "tag:arm.com,2023:cca_platform#1.0.0",
         "platform-hash-algorithm": "sha-384",
         "implementation-id": b"\x96" * 32,
         "platform-config": b"\xcf",
@@ -93,7 +93,7 @@ def test_a_token_claims_what_it_says() -> None:
         "component-0-version": "3.4.2",
         "component-1-signer-id": b"\x35" * 64,
         "verification-service": "https://verifier.example",
-        "realm-profile": "tag:arm.com,2023:realm#1.0.0",
+        "profile-realm": "tag:arm.com,2023:realm#1.0.0",
         "realm-hash-algorithm": "sha-256",
         "rak-hash-algorithm": "sha-512",
         "rak-encoding": "COSE_Key",
@@ -107,8 +107,8 @@ def test_a_legacy_token_has_a_bare_point_and_no_realm_profile() -> None:
         {265: cbor2.undefined, 44237: point(_MACHINE.realm_key)},
     )
     claims = _verify(raw)
-    assert claims.facts["rak-encoding"] == "point"
-    assert not {"realm-profile", "verification-service"} & set(claims.facts)
+    assert claims.facts["rak-encoding"] == "raw uncompressed point"
+    assert not {"profile-realm", "verification-service"} & set(claims.facts)
     assert claims.debug is DebugState.ENABLED
 
 
