@@ -23,7 +23,7 @@ from oracle.attestation.codecs.tree import Node
 
 #: Four times the area that firmware sets aside for a CCEL.
 MAX_LOG: Final = 1_048_576
-MAX_EVENTS: Final = 2_048
+MAX_EVENTS: Final = 1_024
 MAX_ALGORITHMS: Final = 8
 EV_NO_ACTION: Final = 3
 #: TPM_ALG_ID -> name and size of the digest in bytes.

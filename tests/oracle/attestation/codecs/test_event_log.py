@@ -133,8 +133,8 @@ _ALTERED: dict[str, Callable[[], bytes]] = {
     "event data ends": lambda: (log_header() + log_event(1, b"abc"))[:-1],
     "log without events": lambda: bytes(4096),
     "event data ends at": lambda: old_event(1, b"abc")[:-1],
-    "more than 2048 events": lambda: old_event(1, b"a") * (MAX_EVENTS + 1),
-    "more than 2048": lambda: log_header() + log_event(1, b"a") * (MAX_EVENTS + 1),
+    "more than 1024 events": lambda: old_event(1, b"a") * (MAX_EVENTS + 1),
+    "more than 1024": lambda: log_header() + log_event(1, b"a") * (MAX_EVENTS + 1),
 }
 
 
