@@ -9,14 +9,14 @@ from oracle.attestation.appraisal.result import AttestationResult, Check, Judgem
 from oracle.attestation.claims import Claims, Tee
 from oracle.attestation.evidence import EvidenceFormat
 from oracle.attestation.findings import Remedy, Step
+from oracle.attestation.roots.issuers import AZURE_SHARED, GOOGLE
 
-#: Issuers of tokens whose keys a verifier can fetch over TLS from a fixed place.
+#: Accepted issuers of tokens, unless a policy pins others: services whose rules their vendor sets.
 KNOWN_ISSUERS: Final = {
-    EvidenceFormat.CONFIDENTIAL_SPACE_TOKEN: frozenset(
-        {"https://confidentialcomputing.googleapis.com"}
-    ),
+    EvidenceFormat.CONFIDENTIAL_SPACE_TOKEN: frozenset(GOOGLE),
+    EvidenceFormat.MAA_TOKEN: frozenset(AZURE_SHARED),
 }
-_TOKENS: Final = (EvidenceFormat.CONFIDENTIAL_SPACE_TOKEN, EvidenceFormat.MAA_TOKEN)
+_MAX_LISTED: Final = 3
 _ABSENT: Final = "absent"
 #: What a platform leaves open that is not a confidential machine by itself.
 _UNPROTECTED: Final = {
@@ -142,14 +142,14 @@ def _platform(
 def _issuer(
     claims: Claims, policy: Policy, _: Sequence[ReferenceImage], __: int
 ) -> Iterator[Judgement]:
-    if claims.format not in _TOKENS:
+    known = KNOWN_ISSUERS.get(claims.format)
+    if known is None:
         return
-    wanted = policy.issuers
-    if wanted is None:
-        wanted = KNOWN_ISSUERS.get(claims.format, frozenset())
+    wanted = known if policy.issuers is None else policy.issuers
     seen = claims.facts.get("issuer", _ABSENT)
-    listed = " or ".join(sorted(wanted)) or "an issuer that the policy pins"
-    yield holds("issuer", seen in wanted, seen, listed, Remedy.ALLOW_ISSUER)
+    listed = " or ".join(sorted(wanted)[:_MAX_LISTED])
+    more = f" or {len(wanted) - _MAX_LISTED} others" if len(wanted) > _MAX_LISTED else ""
+    yield holds("issuer", seen in wanted, seen, f"{listed}{more}", Remedy.ALLOW_ISSUER)
 
 
 def _audience(
@@ -167,7 +167,7 @@ def _report_data(
     claims: Claims, policy: Policy, _: Sequence[ReferenceImage], __: int
 ) -> Iterator[Judgement]:
     exact, prefix, seen = policy.report_data, policy.report_data_prefix, claims.report_data
-    if exact is None and not prefix:
+    if exact is None and not prefix and policy.user_data is None:
         yield skipped(
             "report data",
             "the policy expects none: the evidence may be an old one, or answer somebody else, and"
@@ -180,6 +180,11 @@ def _report_data(
     if prefix:
         is_met, wanted = seen.startswith(prefix), f"{prefix.hex()}…"
         yield holds("report data", is_met, seen.hex() or _ABSENT, wanted, Remedy.FRESH_NONCE)
+    if policy.user_data is not None:
+        given = claims.facts.get("user-data")
+        shown = given.hex() if isinstance(given, bytes) else _ABSENT
+        wanted = policy.user_data.hex()
+        yield holds("user data", given == policy.user_data, shown, wanted, Remedy.FRESH_NONCE)
 
 
 def _age(

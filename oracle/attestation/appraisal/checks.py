@@ -20,6 +20,14 @@ _NOT_DEBUGGED: Final = (
 _SINCE_BOOT: Final = (DebugState.DISABLED_SINCE_BOOT,)
 _ABSENT: Final = "absent"
 
+#: Intel's words; where there is something to do besides waiting.
+_STATUS_REMEDIES: Final = {
+    "OutOfDate": Remedy.UPDATE_FIRMWARE,
+    "OutOfDateConfigurationNeeded": Remedy.UPDATE_FIRMWARE,
+    "ConfigurationNeeded": Remedy.RECONFIGURE_PLATFORM,
+    "Revoked": Remedy.REPLACE_MACHINE,
+}
+
 Rule = Callable[[Claims, Policy], Iterator[Judgement]]
 
 
@@ -44,7 +52,7 @@ def skipped(subject: str, reason: str) -> Judgement:
 
 def debug(claims: Claims, policy: Policy) -> Iterator[Judgement]:
     """No debugger can read or change what runs."""
-    if claims.tee is Tee.TPM:
+    if claims.format in _TPM and claims.tee is Tee.TPM:
         return
     is_token = claims.format is EvidenceFormat.CONFIDENTIAL_SPACE_TOKEN
     accepted: tuple[DebugState, ...] = _SINCE_BOOT if is_token else _NOT_DEBUGGED
@@ -69,7 +77,7 @@ def status(claims: Claims, policy: Policy) -> Iterator[Judgement]:
             tcb.status in policy.statuses,
             tcb.status,
             " or ".join(sorted(policy.statuses)),
-            Remedy.AWAIT_TCB_RECOVERY,
+            _STATUS_REMEDIES.get(tcb.status, Remedy.AWAIT_TCB_RECOVERY),
         )
     elif claims.format in _INTEL:
         yield holds("TCB status", False, _ABSENT, "a status", Remedy.REFRESH_COLLATERAL)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from oracle.attestation.appraisal.result import AttestationResult, Check, Verdict, modules
-from oracle.attestation.claims import Claims, DebugState, Tee
+from oracle.attestation.claims import Claims, DebugState, Tcb, Tee
 from oracle.attestation.findings import (
     Expired,
     Malformed,
@@ -74,7 +74,19 @@ _GLOSSARY: Final = {
     "audience": "for whom the token was made",
     "product": "the generation of the processor",
 }
-_WIDTH: Final = 14
+_WIDTH: Final = 20
+#: Facts by this prefix are a token's claims as they stand in it: for machines.
+_RAW_CLAIMS: Final = "claims."
+#: The vendor's words for a firmware level.
+_STATUSES: Final = {
+    "UpToDate": "the vendor knows no open fault of it",
+    "SWHardeningNeeded": "the code that runs must itself defend against known faults",
+    "ConfigurationNeeded": "a setting of the platform leaves it open to known faults",
+    "ConfigurationAndSWHardeningNeeded": "settings and the code that runs must both be mended",
+    "OutOfDate": "it has known faults that an update mends",
+    "OutOfDateConfigurationNeeded": "it needs an update and another setting",
+    "Revoked": "the vendor no longer vouches for it",
+}
 
 
 def explain_refusal(refusal: Refusal, steps: Sequence[Step]) -> list[str]:
@@ -133,16 +145,15 @@ def describe(claims: Claims) -> Iterator[str]:
         for measured in module.measurements:
             yield _row(measured.name, measured.value.hex() or "empty", _meaning(measured.name))
         if module.tcb:
-            level = module.tcb.status or "no status"
-            parts = ", ".join(f"{name} {value}" for name, value in module.tcb.components.items())
-            yield _row("firmware", "; ".join((level, *module.tcb.advisories, parts)))
+            yield _row("firmware", _firmware(module.tcb))
         yield _row("debug", _DEBUG[module.debug])
         yield _row("machine", module.hardware_id.hex() or "not named")
-        yield _row("report data", module.report_data.hex() or "none")
+        yield _row("report data", module.report_data.hex() or "none", _text(module.report_data))
         yield _row("made at", _moment(module.issued_at))
         yield _row("valid until", _moment(module.expires_at))
         for name, value in sorted(module.facts.items()):
-            yield _row(name, value.hex() if isinstance(value, bytes) else str(value))
+            if not name.startswith(_RAW_CLAIMS):
+                yield _row(name, value.hex() if isinstance(value, bytes) else str(value))
 
 
 def name_root(root_id: bytes, roots: Roots) -> str:
@@ -152,7 +163,9 @@ def name_root(root_id: bytes, roots: Roots) -> str:
             if root.published_at:
                 return f"{root.vendor}'s root {root_id.hex()}, published at {root.published_at}"
             return f"a root that you brought, NOT one of a vendor's: {root_id.hex()}"
-    return f"a key that you pinned, NOT a vendor's root: {root_id.hex()}"
+    if root_id in {key.id for key in roots.keys}:
+        return f"a key that you pinned, NOT a vendor's root: {root_id.hex()}"
+    return f"a key that came with the evidence, and whose nothing here proves: {root_id.hex()}"
 
 
 def _failure(check: Check) -> list[str]:
@@ -186,8 +199,22 @@ def _meaning(subject: str) -> str:
     return _GLOSSARY.get(subject.partition(" ")[0], "")
 
 
+def _firmware(tcb: Tcb) -> str:
+    meaning = f" ({_STATUSES[tcb.status]})" if tcb.status in _STATUSES else ""
+    parts = ", ".join(f"{name} {value}" for name, value in tcb.components.items())
+    level = f"{tcb.status or 'no status'}{meaning}"
+    return "; ".join(part for part in (level, *tcb.advisories, parts) if part)
+
+
+def _text(raw: bytes) -> str:
+    """Bytes that are text, as such."""
+    return (
+        f"the text {raw.decode()}" if raw.isascii() and raw.decode().isprintable() and raw else ""
+    )
+
+
 def _row(name: str, value: str, meaning: str = "") -> str:
-    return f"{name:<{_WIDTH}}{value}" + (f" ({meaning})" if meaning else "")
+    return f"{name:<{_WIDTH - 1}} {value}" + (f" ({meaning})" if meaning else "")
 
 
 def _moment(at: int | None) -> str:

@@ -66,6 +66,8 @@ class Policy:
         audience: What a token's `aud` must be; None for any.
         report_data: What the attested code must have chosen, exactly; None for anything.
         report_data_prefix: What that must begin with.
+        user_data: What the fact `user-data` must be, where a platform has a second field that the
+            code chooses (Nitro's, Azure's).
         maximum_age_s: How old evidence may be; None for any age.
         minimum_validity_s: How long everything used must remain valid.
     """
@@ -93,6 +95,7 @@ class Policy:
     audience: str | None = None
     report_data: bytes | None = None
     report_data_prefix: bytes = b""
+    user_data: bytes | None = None
     maximum_age_s: int | None = None
     minimum_validity_s: int = 0
 

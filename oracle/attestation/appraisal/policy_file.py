@@ -193,6 +193,7 @@ _KEYS: Final[dict[str, Any]] = {
     "report_data": ("report_data", _hex),
     "report_data_prefix": ("report_data_prefix", _hex),
     "nonce": ("report_data", _nonce),
+    "user_data": ("user_data", _hex),
     "maximum_age_s": ("maximum_age_s", _number),
     "minimum_validity_s": ("minimum_validity_s", _number),
     "tcb": {

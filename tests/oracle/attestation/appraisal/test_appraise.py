@@ -165,6 +165,13 @@ CASES: list[tuple[str, Claims, dict[str, Any], str]] = [
     ("audience absent", tdx(), {"audience": "you"}, "/audience: audience"),
     ("report data", tdx(), {"report_data": b"\x07" * 63}, "/report-data: report data"),
     ("prefix", tdx(), {"report_data_prefix": b"\x08"}, "/report-data: report data"),
+    ("user data", tdx(), {"user_data": b"\x01"}, "/report-data: user data"),
+    (
+        "other user data",
+        nitro(facts={"user-data": b"\x02"}),
+        {"user_data": b"\x01"},
+        "/report-data: user data",
+    ),
     ("age", nitro(), {"maximum_age_s": 59}, "/age: age"),
     ("from the future", nitro(issued_at=NOW + 1), {"maximum_age_s": 59}, "/age: age"),
     ("no age", tdx(), {"maximum_age_s": 59}, "/age: age"),
@@ -231,6 +238,7 @@ PASSES: list[tuple[str, Claims, dict[str, Any]]] = [
     ("issuer", space(facts={"issuer": "https://x"}), {"issuers": frozenset({"https://x"})}),
     ("audience", space(), {"audience": "me"}),
     ("report data", tdx(), {"report_data": b"\x07" * 64, "report_data_prefix": b"\x07"}),
+    ("user data", nitro(facts={"user-data": b"\x02"}), {"user_data": b"\x02"}),
     ("age", nitro(), {"maximum_age_s": 60}),
     ("format", tdx(), {"formats": frozenset({EvidenceFormat.TDX_QUOTE})}),
 ]

@@ -10,7 +10,7 @@ from oracle.attestation.appraisal.explanation import (
     name_root,
 )
 from oracle.attestation.appraisal.policy import Policy, ReferenceImage
-from oracle.attestation.claims import Claims, Tee, Unchecked
+from oracle.attestation.claims import Claims, Tcb, Tee, Unchecked
 from oracle.attestation.findings import (
     Expired,
     Malformed,
@@ -66,13 +66,13 @@ def test_success_says_what_is_proved_and_what_was_not_checked() -> None:
     text = explained(claims, Policy())
     for wanted in (
         "ACCEPTED: genuine evidence of an Intel TDX trust domain",
-        "a key that you pinned, NOT a vendor's root",
+        "a key that came with the evidence",
         " 1 The quote is whole.",
         " 2 Intel vouches",
-        "mrtd          " + "01" * 48 + " (the hash",
-        "UpToDate; tee_tcb_svn_0 5",
-        "made at       not stated",
-        "valid until   2027-01-16T08:00:00+00:00",
+        "mrtd                " + "01" * 48 + " (the hash",
+        "UpToDate (the vendor knows no open fault of it); tee_tcb_svn_0 5",
+        "made at             not stated",
+        "valid until         2027-01-16T08:00:00+00:00",
         "TCB status is UpToDate",
         "NOT checked:",
         "revocation: no list",
@@ -90,7 +90,7 @@ def test_a_refusal_by_the_policy_names_check_reason_and_module() -> None:
         "REFUSED by the policy: genuine evidence of an AMD SEV-SNP guest",
         "appraisal.product-line, failed",
         "hardware: product line (the generation of the processor)",
-        "because       in May 2026",
+        "because             in May 2026",
         Remedy.OTHER_HARDWARE,
         "asks less than the strict defaults",
         "Debug mode is accepted",
@@ -101,11 +101,18 @@ def test_a_refusal_by_the_policy_names_check_reason_and_module() -> None:
 
 
 def test_nothing_judged_is_said_too() -> None:
-    odd = tpm(facts={"raw": b"\x01", "nonce-present": True}, tee=Tee.TPM, issued_at=10**18)
+    odd = tpm(
+        facts={"raw": b"\x01", "nonce-present": True, "claims.iat": 7},
+        tee=Tee.TPM,
+        issued_at=10**18,
+        report_data=b"a nonce",
+    )
     lines = list(describe(odd))
-    assert "raw           01" in lines
-    assert f"made at       {10**18} s after 1970" in lines
-    assert "machine       not named" in lines
+    assert f"report data         {b'a nonce'.hex()} (the text a nonce)" in lines
+    assert not [line for line in lines if "claims." in line]
+    assert "raw                 01" in lines
+    assert f"made at             {10**18} s after 1970" in lines
+    assert "machine             not named" in lines
 
 
 def test_a_policy_of_all_there_is_leaves_nothing_unchecked() -> None:
@@ -134,3 +141,25 @@ def test_a_root_is_named_by_whose_it_is() -> None:
     assert name_root(intel.id, roots).startswith(f"Intel's root {intel.id.hex()}, published at")
     assert name_root(own.id, roots).startswith("a root that you brought, NOT")
     assert name_root(PinnedKey(b"key").id, roots).startswith("a key that you pinned, NOT")
+
+
+@pytest.mark.parametrize(
+    ("status", "wanted"),
+    [
+        ("OutOfDate", Remedy.UPDATE_FIRMWARE),
+        ("ConfigurationNeeded", Remedy.RECONFIGURE_PLATFORM),
+        ("SWHardeningNeeded", Remedy.AWAIT_TCB_RECOVERY),
+        ("Revoked", Remedy.REPLACE_MACHINE),
+    ],
+)
+def test_what_to_do_depends_on_the_firmwares_status(status: str, wanted: Remedy) -> None:
+    text = explained(tdx(tcb=Tcb(status, ("INTEL-SA-1",), {})), Policy())
+    assert wanted in text
+    assert f"firmware            {status} (" in text
+    assert "; INTEL-SA-1" in text
+
+
+def test_a_status_that_is_not_known_is_shown_as_it_is() -> None:
+    assert "firmware            Shiny; INTEL" in explained(
+        tdx(tcb=Tcb("Shiny", ("INTEL",), {})), Policy()
+    )

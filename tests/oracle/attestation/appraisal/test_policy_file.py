@@ -17,6 +17,7 @@ issuers = ["https://issuer"]
 audience = "me"
 report_data = "07"
 report_data_prefix = "08"
+user_data = "09"
 maximum_age_s = 3600
 minimum_validity_s = 60
 
@@ -76,6 +77,7 @@ def test_every_key_is_read() -> None:
         audience="me",
         report_data=b"\x07",
         report_data_prefix=b"\x08",
+        user_data=b"\x09",
         maximum_age_s=3600,
         minimum_validity_s=60,
     )
