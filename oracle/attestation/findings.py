@@ -71,6 +71,10 @@ class Remedy(StrEnum):
         " those who could have made the evidence themselves."
     )
     CHANGE_POLICY = "Change the policy if you can answer for it."
+    REPORT_DISAGREEMENT = (
+        "Do not rely on this evidence: two implementations read it differently. Report it to this"
+        " project, with the evidence and its collateral."
+    )
 
 
 @dataclass(frozen=True, slots=True)

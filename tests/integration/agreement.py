@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from oracle.attestation.codecs.tcb_tables import TcbStatus
-from tests.integration.recorded_evidence import NAMES, STATUSES, Recorded
+from oracle.attestation.codecs.tcb_tables import STATUS_NAMES, TcbStatus
+from tests.integration.recorded_evidence import STATUSES, Recorded
 from tests.integration.verdicts import Shown, Verdict, hardware_id
 
 #: The library reads these and does not verify them.
@@ -16,7 +16,7 @@ STRICTER = "DcapVerifier_EnclaveAttributes"
 def table(case: Recorded, verdict: Verdict) -> Iterator[str]:
     """Lines of the table: case, verdict, status, gas; then why, and the other policies."""
     shown = verdict.shown
-    status = NAMES[TcbStatus(shown.claims["tcbStatus"])] if shown else "-"
+    status = STATUS_NAMES[TcbStatus(shown.claims["tcbStatus"])] if shown else "-"
     gas = " ".join(f"{name} {used:,}" for name, used in verdict.gas.items())
     for policy in case.policies:
         word = "accept" if verdict.accepts(policy) else "reject"
@@ -44,7 +44,7 @@ def faults(case: Recorded, verdict: Verdict) -> Iterator[str]:
 
 def _claim_faults(case: Recorded, shown: Shown) -> Iterator[str]:
     claims, hints, quote = shown.claims, shown.hints, shown.quote
-    status = NAMES[TcbStatus(claims["tcbStatus"])]
+    status = STATUS_NAMES[TcbStatus(claims["tcbStatus"])]
     told = case.entry.get("tcb_status", status)
     if status != told:
         yield f"status {status}, wanted {told}"
@@ -74,6 +74,6 @@ def _disagreement(case: Recorded, verdict: Verdict) -> Iterator[str]:
     elif shown is None and STRICTER not in verdict.refusal:
         yield f"refused, but the library says {decision}: {verdict.refusal}"
     elif shown is not None:
-        own = (NAMES[shown.hints.status], frozenset(shown.hints.advisories))
+        own = (STATUS_NAMES[shown.hints.status], frozenset(shown.hints.advisories))
         if own != decision:
             yield f"{own}, but the library says {decision}"

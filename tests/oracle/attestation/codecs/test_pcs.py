@@ -176,7 +176,10 @@ def test_a_reply_of_another_form_is_refused(body: bytes) -> None:
         (lambda d: d["tcbLevels"][0]["tcb"].update(sgxtcbcomponents=1), "no list of 16"),
         (lambda d: d["tcbLevels"][0]["tcb"]["sgxtcbcomponents"][0].update(svn=256), "256"),
         (lambda d: d["tcbLevels"][0]["tcb"]["sgxtcbcomponents"][0].update(type=1), "text is 1"),
-        (lambda d: d["tcbLevels"][0]["tcb"]["sgxtcbcomponents"].__setitem__(0, 1), "keys are"),
+        (
+            lambda d: d["tcbLevels"][0]["tcb"]["sgxtcbcomponents"].__setitem__(0, 1),
+            "component is",
+        ),
         (lambda d: d.update(tdxModuleIdentities=1), "no list"),
         (lambda d: d.update(tdxModuleIdentities=d["tdxModuleIdentities"] * 9), "longer than 16"),
         (lambda d: d["tdxModuleIdentities"][0].update(id="TDX_01"), "one id"),
