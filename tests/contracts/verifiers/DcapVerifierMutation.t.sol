@@ -11,6 +11,12 @@ contract DcapVerifierMutationTest is DcapFixture {
     string[7] private forms =
         ["SGX_V3", "SGX_V4", "SGX_V5", "TDX_V4", "TDX_V5_TD10", "TDX_V5_TD15", "RELAUNCH"];
 
+    /// @dev Read once: a run of the fuzzer should not read the file again.
+    bytes[7] private evidences;
+    bytes[7] private hintsOf;
+    bytes private pck;
+    bytes private list;
+
     IDcapVerifier private verifier;
     bytes32 private caId;
 
@@ -18,39 +24,45 @@ contract DcapVerifierMutationTest is DcapFixture {
         load();
         verifier = deployCachedVerifier();
         caId = wordAt(".ca.id");
+        pck = bytesAt(".pck.certificate");
+        list = serials();
+        for (uint256 i; i < forms.length; ++i) {
+            evidences[i] = bytesAt(string.concat(".quotes.", forms[i], ".evidence"));
+            hintsOf[i] = hints(forms[i]);
+        }
     }
 
     function test_verify_RevertWhen_AnyByteOfSgxEvidenceIsAltered() external view {
-        alterEvidence("SGX_V3");
+        alterEvidence(0);
     }
 
     function test_verify_RevertWhen_AnyByteOfSgxV4EvidenceIsAltered() external view {
-        alterEvidence("SGX_V4");
+        alterEvidence(1);
     }
 
     function test_verify_RevertWhen_AnyByteOfSgxV5EvidenceIsAltered() external view {
-        alterEvidence("SGX_V5");
+        alterEvidence(2);
     }
 
     function test_verify_RevertWhen_AnyByteOfTdxEvidenceIsAltered() external view {
-        alterEvidence("TDX_V4");
+        alterEvidence(3);
     }
 
     function test_verify_RevertWhen_AnyByteOfTd10V5EvidenceIsAltered() external view {
-        alterEvidence("TDX_V5_TD10");
+        alterEvidence(4);
     }
 
     function test_verify_RevertWhen_AnyByteOfTd15V5EvidenceIsAltered() external view {
-        alterEvidence("TDX_V5_TD15");
+        alterEvidence(5);
     }
 
     function test_verify_RevertWhen_AnyByteOfUpdatedTd15V5EvidenceIsAltered() external view {
-        alterEvidence("RELAUNCH");
+        alterEvidence(6);
     }
 
     function test_verify_RevertWhen_AnyByteOfHintsIsAltered() external view {
         for (uint256 i; i < forms.length; ++i) {
-            (bytes memory evidence, bytes memory known) = quote(forms[i]);
+            (bytes memory evidence, bytes memory known) = (evidences[i], hintsOf[i]);
             for (uint256 j; j < known.length; ++j) {
                 requireSilent(verifyCall(evidence, flipped(known, 8 * j + j % 8)), j);
             }
@@ -58,16 +70,14 @@ contract DcapVerifierMutationTest is DcapFixture {
     }
 
     function test_cachePck_RevertWhen_AnyByteIsAltered() external {
-        bytes memory original = bytesAt(".pck.certificate");
-        bytes memory list = serials();
+        (bytes memory original, bytes memory known) = (pck, list);
         for (uint256 i; i < original.length; ++i) {
-            requireRefused(cachePckCall(flipped(original, 8 * i + i % 8), list), i);
+            requireRefused(cachePckCall(flipped(original, 8 * i + i % 8), known), i);
         }
     }
 
     function test_cachePck_RevertWhen_AnyByteOfTheListIsAltered() external {
-        bytes memory certificate = bytesAt(".pck.certificate");
-        bytes memory original = serials();
+        (bytes memory certificate, bytes memory original) = (pck, list);
         for (uint256 i; i < original.length; ++i) {
             requireRefused(cachePckCall(certificate, flipped(original, 8 * i + i % 8)), i);
         }
@@ -77,7 +87,8 @@ contract DcapVerifierMutationTest is DcapFixture {
         external
         view
     {
-        (bytes memory evidence, bytes memory known) = quote(forms[bound(form, 0, 6)]);
+        form = bound(form, 0, 6);
+        (bytes memory evidence, bytes memory known) = (evidences[form], hintsOf[form]);
         uint256 bit = bound(any, 0, 8 * (isHint ? known.length : evidence.length) - 1);
         if (isHint) known = flipped(known, bit);
         else evidence = flipped(evidence, bit);
@@ -85,32 +96,31 @@ contract DcapVerifierMutationTest is DcapFixture {
     }
 
     function testFuzz_cachePck_RevertWhen_AnyBitIsAltered(uint256 any) external {
-        bytes memory original = bytesAt(".pck.certificate");
+        bytes memory original = pck;
         uint256 bit = bound(any, 0, 8 * original.length - 1);
-        requireRefused(cachePckCall(flipped(original, bit), serials()), bit);
+        requireRefused(cachePckCall(flipped(original, bit), list), bit);
     }
 
     function testFuzz_verify_RevertWhen_EvidenceIsArbitrary(bytes calldata noise) external view {
-        requireSilent(verifyCall(noise, hints("SGX_V3")), 0);
+        requireSilent(verifyCall(noise, hintsOf[0]), 0);
     }
 
     function testFuzz_verify_RevertWhen_HintsAreArbitrary(bytes calldata noise) external view {
-        (bytes memory evidence,) = quote("SGX_V3");
-        requireSilent(verifyCall(evidence, noise), 0);
+        requireSilent(verifyCall(evidences[0], noise), 0);
     }
 
     /// @dev Behind a machine that is kept and documents that are there.
     function testFuzz_verify_RevertWhen_ItemsAreArbitrary(bytes calldata noise) external view {
-        (bytes memory evidence, bytes memory known) = quote("SGX_V3");
+        bytes memory known = hintsOf[0];
         bytes memory head = new bytes(220);
         for (uint256 i; i < 220; ++i) {
             head[i] = known[i];
         }
-        requireSilent(verifyCall(evidence, bytes.concat(head, noise)), 0);
+        requireSilent(verifyCall(evidences[0], bytes.concat(head, noise)), 0);
     }
 
     function testFuzz_cachePck_RevertWhen_CertificateIsArbitrary(bytes calldata noise) external {
-        requireRefused(cachePckCall(noise, serials()), 0);
+        requireRefused(cachePckCall(noise, list), 0);
     }
 
     /// @dev A DER head lets arbitrary bytes reach deeper into the parser.
@@ -118,18 +128,14 @@ contract DcapVerifierMutationTest is DcapFixture {
         vm.assume(noise.length < 250);
         bytes memory certificate =
             bytes.concat(hex"3081", bytes1(uint8(noise.length + 3)), hex"3081", noise, hex"00");
-        requireRefused(cachePckCall(certificate, serials()), 0);
+        requireRefused(cachePckCall(certificate, list), 0);
     }
 
-    function alterEvidence(string memory form) private view {
-        (bytes memory evidence, bytes memory known) = quote(form);
+    function alterEvidence(uint256 form) private view {
+        (bytes memory evidence, bytes memory known) = (evidences[form], hintsOf[form]);
         for (uint256 i; i < evidence.length; ++i) {
             requireSilent(verifyCall(flipped(evidence, 8 * i + i % 8), known), i);
         }
-    }
-
-    function quote(string memory form) private view returns (bytes memory, bytes memory) {
-        return (bytesAt(string.concat(".quotes.", form, ".evidence")), hints(form));
     }
 
     function requireSilent(bytes memory call, uint256 where) private view {
@@ -160,11 +166,11 @@ contract DcapVerifierMutationTest is DcapFixture {
         return abi.encodeCall(IAttestationVerifier.verify, (evidence, known));
     }
 
-    function cachePckCall(bytes memory certificate, bytes memory list)
+    function cachePckCall(bytes memory certificate, bytes memory known)
         private
         view
         returns (bytes memory)
     {
-        return abi.encodeCall(IDcapVerifier.cachePck, (certificate, caId, list));
+        return abi.encodeCall(IDcapVerifier.cachePck, (certificate, caId, known));
     }
 }
