@@ -36,6 +36,12 @@ def log_event(
     return head + digests + struct.pack("<I", len(data)) + data
 
 
+def old_event(register: int, data: bytes, *, kind: int = 0x0D) -> bytes:
+    """An event of the older form, with the SHA-1 of its data."""
+    head = struct.pack("<II", register, kind) + hashlib.sha1(data).digest()
+    return head + struct.pack("<I", len(data)) + data
+
+
 def extended(algorithm: str, *data: bytes, start: bytes = b"") -> bytes:
     """A register that was extended with the digests of these data."""
     value = start or bytes(hashlib.new(algorithm).digest_size)

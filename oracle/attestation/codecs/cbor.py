@@ -13,7 +13,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from oracle.attestation.codecs.tree import Node
 from oracle.attestation.findings import Malformed, Remedy
 
 MAX_SIZE: Final = 65_536
@@ -349,45 +348,3 @@ def _sizes(sizes: Sequence[int]) -> str:
     if isinstance(sizes, range):
         return f"{sizes.start} to {sizes.stop - 1}"
     return " or ".join(map(str, sizes))
-
-
-def node_of(name: str, item: Item, names: Mapping[Label, str]) -> Node:
-    """An item as a tree for people, in full.
-
-    Args:
-        name: What it is.
-        item: Decoded.
-        names: Keys of maps -> what the format calls them; a key without a name stands for itself.
-    """
-    value = item.value
-    children: tuple[Node, ...] = ()
-    if isinstance(value, dict):
-        children = tuple(
-            node_of(names.get(label, str(label)), entry, names) for label, entry in value.items()
-        )
-    elif isinstance(value, tuple):
-        children = tuple(node_of(f"[{i}]", entry, names) for i, entry in enumerate(value))
-    elif isinstance(value, Tagged):
-        children = (node_of(f"tag {value.number}", value.item, names),)
-    return Node(
-        name,
-        "" if children else _spoken(value),
-        item.offset,
-        item.end - item.offset,
-        children=children,
-    )
-
-
-def _spoken(value: Value) -> str:
-    match value:
-        case bytes():
-            return value.hex()
-        case str():
-            return value if value.isprintable() else repr(value)
-        case bool():
-            return str(value).lower()
-        case int():
-            return str(value)
-        case None:
-            return "null"
-    return "empty"

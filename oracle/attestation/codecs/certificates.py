@@ -58,11 +58,13 @@ def load_certificate(der: bytes, *, subject: str) -> x509.Certificate:
             remedy=Remedy.FULL_CHAIN,
         )
     try:
-        return x509.load_der_x509_certificate(der)
+        certificate = x509.load_der_x509_certificate(der)
+        _check_signature_bits(der, certificate.signature)
     except UNREADABLE as error:
         raise Malformed(
             "other bytes", "one DER certificate", subject=subject, remedy=Remedy.FULL_CHAIN
         ) from error
+    return certificate
 
 
 def load_crl(der: bytes) -> x509.CertificateRevocationList:
@@ -74,6 +76,7 @@ def load_crl(der: bytes) -> x509.CertificateRevocationList:
     try:
         if len(der) <= MAX_CRL_SIZE:
             crl = x509.load_der_x509_crl(der)
+            _check_signature_bits(der, crl.signature)
             if crl.next_update_utc is not None:
                 return crl
     except UNREADABLE:
@@ -84,6 +87,15 @@ def load_crl(der: bytes) -> x509.CertificateRevocationList:
         subject="revocation list",
         remedy=Remedy.REFRESH_COLLATERAL,
     )
+
+
+def _check_signature_bits(der: bytes, signature: bytes) -> None:
+    """That the signature, the last element, is whole bytes: its unused bits are nobody's.
+
+    The number of unused bits, before it, is not signed; the library overlooks it.
+    """
+    if der[-1 - len(signature)]:
+        raise ValueError
 
 
 @quietly()
@@ -104,6 +116,7 @@ def issuer_of(certificate: x509.Certificate) -> str:
         return "an unreadable name"
 
 
+@quietly()
 def extensions_of(certificate: x509.Certificate) -> x509.Extensions:
     """Its extensions.
 

@@ -24,7 +24,7 @@ MAC0_TAG: Final = 17
 _PARTS: Final = ("protected", "unprotected", "payload", "signature")
 _BYTES, _TEXT, _ARRAY = 2, 3, 4
 _ALG: Final = 1
-_KEY_LABELS: Final[dict[str, cbor.Label]] = {"kty": 1, "crv": -1, "x": -2, "y": -3}
+_KEY_LABELS: Final[dict[str, cbor.Label]] = {"kty": 1, "alg": 3, "crv": -1, "x": -2, "y": -3}
 _EC2: Final = 2
 
 
@@ -162,7 +162,7 @@ def parse_key(raw: bytes, subject: str) -> ec.EllipticCurvePublicKey:
     """An elliptic curve's public key from a COSE_Key.
 
     Args:
-        raw: Exactly kty, crv, x and y, the coordinates in full length.
+        raw: kty, crv, x and y, perhaps the curve's own alg; coordinates in full length.
         subject: Whose key, for the refusal.
 
     Raises:
@@ -170,10 +170,13 @@ def parse_key(raw: bytes, subject: str) -> ec.EllipticCurvePublicKey:
     """
     fields = cbor.Fields(subject, cbor.mapping(cbor.decode(raw), subject), _KEY_LABELS)
     if fields.unknown:
-        raise _malformed(subject, f"parameter {fields.unknown[0]}", "kty, crv, x, y")
+        raise _malformed(subject, f"parameter {fields.unknown[0]}", "kty, alg, crv, x, y")
     cbor.integer(fields.need("kty"), "kty", (_EC2,))
     label = cbor.integer(fields.need("crv"), "crv", [one.label for one in _SUITES.values()])
-    (suite,) = (one for one in _SUITES.values() if one.label == label)
+    ((algorithm, suite),) = (one for one in _SUITES.items() if one[1].label == label)
+    said = fields.get("alg")
+    if said is not None:
+        cbor.integer(said, "alg", (algorithm,))
     x, y = (cbor.byte_string(fields.need(name), name, (suite.size,)) for name in ("x", "y"))
     return parse_point(b"\x04" + x + y, suite.curve, subject)
 

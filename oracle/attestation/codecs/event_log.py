@@ -1,17 +1,18 @@
-"""TCG crypto-agile event logs: what firmware and boot loader extended registers with, and replay.
+"""TCG event logs: what firmware and boot loader extended registers with, and replay.
 
-The same form is the log of a TPM (registers are PCRs) and the CCEL of a confidential machine, where
-registers are numbered 0 for MRTD and 1 to 4 for RTMR0 to RTMR3. A log proves nothing by itself: it
-is the explanation of registers that hardware signed, if it replays to their values. Even then the
-data of an event is not established, only its digest is: whether the digest is of the data depends
-on the event's type.
+The crypto-agile form has digests by several algorithms; the older one, which came with TPM 1.2, by
+SHA-1 alone. The former is the log of a TPM (registers are PCRs) and the CCEL of a confidential
+machine, where registers are numbered 0 for MRTD and 1 to 4 for RTMR0 to RTMR3. A log proves nothing
+by itself: it is the explanation of registers that hardware signed, if it replays to their values.
+Even then the data of an event is not established, only its digest is: whether the digest is of the
+data depends on the event's type.
 
-Reference: TCG PC Client Platform Firmware Profile, version 1.05 revision 23, section 10; UEFI 2.10,
-section 38.4 (confidential computing).
+Reference: TCG PC Client Platform Firmware Profile, version 1.05 revision 23, section 10
+(TCG_PCR_EVENT, TCG_PCR_EVENT2); UEFI 2.10, section 38.4 (confidential computing).
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
@@ -22,7 +23,7 @@ from oracle.attestation.codecs.tree import Node
 
 #: Four times the area that firmware sets aside for a CCEL.
 MAX_LOG: Final = 1_048_576
-MAX_EVENTS: Final = 2_048
+MAX_EVENTS: Final = 1_024
 MAX_ALGORITHMS: Final = 8
 EV_NO_ACTION: Final = 3
 #: TPM_ALG_ID -> name and size of the digest in bytes.
@@ -64,6 +65,9 @@ EVENT_NAMES: Final[Mapping[int, str]] = MappingProxyType(
     }
 )
 _SIGNATURE = b"Spec ID Event03\0"
+#: What may begin a log of the older form; many begin with an ordinary event.
+_OLD_SIGNATURES = (b"Spec ID Event00\0", b"Spec ID Event02\0")
+_OLD_EVENT_SIZE = 32  # register, type, digest, size of data
 _LOCALITY = b"StartupLocality\0"
 _SHA1_SIZE = 20
 _FIXED_SIZE = 8  # platform class, minor and major version, errata, size of UINTN
@@ -81,6 +85,7 @@ class Event:
         digests: By name of the algorithm.
         data: What firmware says of it; not established.
         offset: Of its first byte in the log.
+        size: In bytes.
     """
 
     register: int
@@ -88,6 +93,7 @@ class Event:
     digests: Mapping[str, bytes]
     data: bytes
     offset: int
+    size: int
 
     @property
     def is_extended(self) -> bool:
@@ -100,8 +106,8 @@ class EventLog:
     """A log taken apart.
 
     Attributes:
-        algorithms: Names, as its header declares them.
-        events: Without the header.
+        algorithms: Names, as its header declares them; `sha1` in the older form.
+        events: Without the header of a crypto-agile log.
     """
 
     algorithms: tuple[str, ...]
@@ -118,20 +124,20 @@ def parse_event_log(raw: bytes) -> EventLog:
             value, 0xff or 0, which is the unused rest of the area.
 
     Raises:
-        MalformedEvidence: No header of a crypto-agile log, an algorithm that is not declared or
-            occurs twice, or a length that does not match.
+        MalformedEvidence: Neither form, no event in the older one, an algorithm that is not
+            declared or occurs twice, or a length that does not match.
     """
     if len(raw) > MAX_LOG:
         raise MalformedEvidence(f"event log of {len(raw)} bytes, wanted at most {MAX_LOG}")
     log = Reader(raw)
+    if _is_old(raw):
+        events = _events(log, raw, _old_event)
+        if not events:
+            raise MalformedEvidence("event log without events")
+        return EventLog(("sha1",), events)
     sizes = _header(log)
-    events: list[Event] = []
-    used = min(len(raw.rstrip(fill)) for fill in _FILLS)
-    while log.position < used:
-        if len(events) == MAX_EVENTS:
-            raise MalformedEvidence(f"event log of more than {MAX_EVENTS} events")
-        events.append(_event(log, sizes))
-    return EventLog(tuple(ALGORITHMS[number][0] for number in sizes), tuple(events))
+    events = _events(log, raw, lambda reader: _event(reader, sizes))
+    return EventLog(tuple(ALGORITHMS[number][0] for number in sizes), events)
 
 
 def replay(log: EventLog, algorithm: str) -> Mapping[int, bytes]:
@@ -181,9 +187,35 @@ def _node(number: int, event: Event) -> Node:
     kind = EVENT_NAMES.get(event.kind, f"type {event.kind:#010x}")
     digests = tuple(Node(name, digest.hex()) for name, digest in event.digests.items())
     data = Node("data", event.data[:64].hex(), note=f"{len(event.data)} bytes, not established")
-    size = 16 + sum(2 + len(digest) for digest in event.digests.values()) + len(event.data)
     title = f"register {event.register}: {kind}"
-    return Node(f"event {number}", title, event.offset, size, children=(*digests, data))
+    return Node(f"event {number}", title, event.offset, event.size, children=(*digests, data))
+
+
+def _is_old(raw: bytes) -> bool:
+    """Whether the first event, whose form is the older one in both, is no crypto-agile header."""
+    kind = int.from_bytes(raw[4:8], "little")
+    begin = raw[_OLD_EVENT_SIZE : _OLD_EVENT_SIZE + len(_SIGNATURE)]
+    if kind == EV_NO_ACTION:
+        return begin in _OLD_SIGNATURES
+    return len(raw) >= _OLD_EVENT_SIZE and begin != _SIGNATURE
+
+
+def _events(log: Reader, raw: bytes, read: Callable[[Reader], Event]) -> tuple[Event, ...]:
+    events: list[Event] = []
+    used = min(len(raw.rstrip(fill)) for fill in _FILLS)
+    while log.position < used:
+        if len(events) == MAX_EVENTS:
+            raise MalformedEvidence(f"event log of more than {MAX_EVENTS} events")
+        events.append(read(log))
+    return tuple(events)
+
+
+def _old_event(log: Reader) -> Event:
+    offset = log.position
+    register, kind = log.u32("register"), log.u32("event type")
+    digests = MappingProxyType({"sha1": log.take(_SHA1_SIZE, "digest")})
+    data = log.take(log.u32("event size"), "event data")
+    return Event(register, kind, digests, data, offset, log.position - offset)
 
 
 def _startup(log: EventLog, size: int) -> bytes:
@@ -232,4 +264,5 @@ def _event(log: Reader, sizes: Mapping[int, int]) -> Event:
             raise MalformedEvidence(f"event at {offset}: algorithm {number:#06x} is not declared")
         digests[ALGORITHMS[number][0]] = log.take(sizes[number], "digest")
     data = log.take(log.u32("event size"), "event data")
-    return Event(register, kind, MappingProxyType(digests), data, offset)
+    size = log.position - offset
+    return Event(register, kind, MappingProxyType(digests), data, offset, size)

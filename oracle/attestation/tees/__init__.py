@@ -25,7 +25,7 @@ MODULES = {
     EvidenceFormat.AZURE_HCL: "azure",
     EvidenceFormat.MAA_TOKEN: "maa",
     EvidenceFormat.CONFIDENTIAL_SPACE_TOKEN: "google",
-    EvidenceFormat.GOOGLE_VTPM: "google",
+    EvidenceFormat.GOOGLE_VTPM: "google_vtpm",
     EvidenceFormat.TPM_QUOTE: "tpm",
     EvidenceFormat.CCA_TOKEN: "cca",
     EvidenceFormat.PSA_TOKEN: "psa",

@@ -14,6 +14,7 @@ from cryptography import x509
 
 from oracle.attestation.claims import Claims, DebugState, Fact, Measurement, Tee, Unchecked
 from oracle.attestation.codecs import cbor, cose
+from oracle.attestation.codecs.cbor_tree import node_of
 from oracle.attestation.codecs.chains import (
     MAX_DEPTH,
     Chain,
@@ -204,7 +205,7 @@ def show(evidence: Evidence) -> Node:
     """
     sign1 = cose.parse_sign1(evidence.raw, algorithms=(cose.Algorithm.ES384,))
     document = parse_document(evidence.raw, sign1)
-    payload = cbor.node_of("payload", _decode(evidence.raw, sign1), {})
+    payload = node_of("payload", _decode(evidence.raw, sign1), {})
     notes = {
         "timestamp": _date(document.timestamp_ms),
         "certificate": _note(document.certificate),
@@ -359,8 +360,9 @@ def _facts(document: Document, chain: Chain) -> dict[str, Fact]:
         "module-id": document.module_id,
         "timestamp-ms": document.timestamp_ms,
         "digest": "SHA384",
+        "cose-alg": int(cose.Algorithm.ES384),
         "pcr-count": len(document.pcrs),
-        "chain-length": len(chain.path),
+        "chain-len": len(chain.path),
         "certificate-begins-at": int(chain.leaf.not_valid_before_utc.timestamp()),
         "certificate-ends-at": int(chain.leaf.not_valid_after_utc.timestamp()),
     }

@@ -16,6 +16,7 @@ local chain.
 - `vendor.py` one instance of all that, and what the contracts must be built with.
 - `lifecycle.py` what happens to it over time: publications, revocations, TCB recoveries, updates.
 - `pcs.py` its collateral over HTTP, as the vendor serves it.
+- `amd.py` the other vendor: root, authorities, chips' and providers' keys, SEV-SNP reports.
 - `service.py` the instance behind a unix socket, `control.py` how its owner lets things happen;
   `__main__.py` runs it as a process.
 """

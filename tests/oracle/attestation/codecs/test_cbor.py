@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oracle.attestation.codecs import cbor
-from oracle.attestation.codecs.tree import Node
 from oracle.attestation.findings import Malformed
 
 _SCALARS = (
@@ -212,19 +211,3 @@ def test_each_type_is_taken_for_itself_alone(read: str, kind: str) -> None:
 def test_a_value_outside_its_bounds_is_refused(read: str, value: Any, message: str) -> None:
     with pytest.raises(Malformed, match=message):
         _READS[read](cbor.decode(cbor2.dumps(value)))
-
-
-def test_a_tree_names_what_it_knows_and_shows_everything() -> None:
-    raw = cbor2.dumps({1: [b"\x01", "a", True, False, None, -7], "x": {}, 2: cbor2.CBORTag(18, [])})
-    item = cbor.decode(raw, tags=frozenset({18}))
-    tree = cbor.node_of("it", item, {1: "list"})
-    listed, x, tagged = tree.children
-    assert (tree.offset, tree.size, tree.value) == (0, len(raw), "")
-    assert [one.value for one in listed.children] == ["01", "a", "true", "false", "null", "-7"]
-    assert [one.name for one in listed.children] == [f"[{i}]" for i in range(6)]
-    assert (listed.name, x.name, x.value, tagged.name) == ("list", "x", "empty", "2")
-    assert tagged.children == (Node("tag 18", "empty", len(raw) - 1, 1),)
-
-
-def test_a_text_that_could_confuse_a_terminal_is_shown_escaped() -> None:
-    assert cbor.node_of("it", cbor.decode(cbor2.dumps("a\x1b[2J")), {}).value == r"'a\x1b[2J'"

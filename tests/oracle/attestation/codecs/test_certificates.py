@@ -68,11 +68,13 @@ def test_the_serial_number_0_is_read_without_a_warning() -> None:
         assert serial_of(certificate) == 0
 
 
-def test_a_name_that_cannot_be_read_is_called_so() -> None:
-    encoded = _changed(LEAF.der, b"the leaf", b"the le\xff\xff")
-    certificate = load_certificate(
-        _changed(encoded, b"the root", b"the ro\xff\xff"), subject="a leaf"
-    )
+@pytest.mark.parametrize(
+    "broken", [b"\x0c\x08the \xff\xff\xff\xff", b"\x03\x08\x00abcdefg"], ids=["UTF-8", "BIT STRING"]
+)
+def test_a_name_that_cannot_be_read_is_called_so(broken: bytes) -> None:
+    encoded = _changed(LEAF.der, b"\x0c\x08the leaf", broken)
+    encoded = _changed(encoded, b"\x0c\x08the root", broken)
+    certificate = load_certificate(encoded, subject="a leaf")
     assert name_of(certificate) == "certificate with an unreadable name"
     assert issuer_of(certificate) == "an unreadable name"
 
@@ -85,6 +87,26 @@ def test_extensions_that_cannot_be_read_are_refused(becomes: bytes) -> None:
     with pytest.raises(Malformed) as caught:
         extensions_of(load_certificate(encoded, subject="a CA"))
     assert caught.value.subject == "certificate CN=a CA"
+
+
+def _unused_bit(encoded: bytes, size: int) -> bytes:
+    """The signature's last bit, which is zero, is said to be unused."""
+    return encoded[: -1 - size] + b"\1" + encoded[-size:]
+
+
+def test_a_signature_that_ends_within_a_byte_is_refused() -> None:
+    certificate = next(
+        each for each in iter(lambda: ROOT.issue("leaf"), None) if not each.der[-1] & 1
+    )
+    changed = _unused_bit(certificate.der, len(certificate.certificate.signature))
+    assert x509.load_der_x509_certificate(changed).signature == certificate.certificate.signature
+    with pytest.raises(Malformed):
+        load_certificate(changed, subject="a leaf")
+    crl = next(each for each in iter(ROOT.revoke, None) if not each.signature[-1] & 1)
+    changed = _unused_bit(crl.public_bytes(Encoding.DER), len(crl.signature))
+    assert x509.load_der_x509_crl(changed).signature == crl.signature
+    with pytest.raises(Malformed):
+        load_crl(changed)
 
 
 def test_a_list_is_read() -> None:

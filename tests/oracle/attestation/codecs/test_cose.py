@@ -156,8 +156,9 @@ def _cose_key(algorithm: Algorithm) -> dict[int, Any]:
 
 @pytest.mark.parametrize("algorithm", _ALL)
 def test_a_key_is_read(algorithm: Algorithm) -> None:
-    key = cose.parse_key(cbor2.dumps(_cose_key(algorithm)), "RAK")
-    assert key == _KEYS[algorithm].public_key()
+    fields = _cose_key(algorithm)
+    for form in (fields, fields | {3: int(algorithm)}):
+        assert cose.parse_key(cbor2.dumps(form), "RAK") == _KEYS[algorithm].public_key()
 
 
 @pytest.mark.parametrize(
@@ -172,6 +173,7 @@ def test_a_key_is_read(algorithm: Algorithm) -> None:
         {-3: True},
         {-3: bytes(33)},
         {2: b"kid"},
+        {3: -35},
     ],
     ids=str,
 )

@@ -13,7 +13,7 @@ from oracle.attestation.codecs.event_log import (
     replay,
     show_event_log,
 )
-from tests.fakes.event_logs import LOCALITY, extended, log_event, log_header
+from tests.fakes.event_logs import LOCALITY, extended, log_event, log_header, old_event
 
 BOTH = ("sha256", "sha384")
 
@@ -64,6 +64,26 @@ def test_an_extended_event_is_no_locality() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"",
+        old_event(0, b"Spec ID Event00\0 and more", kind=EV_NO_ACTION),
+        old_event(0, b"Spec ID Event02\0", kind=EV_NO_ACTION),
+    ],
+)
+@pytest.mark.parametrize("fill", [b"", b"\xff" * 40, b"\0" * 40])
+def test_the_older_form_has_sha1_alone(head: bytes, fill: bytes) -> None:
+    raw = head + old_event(0, b"a") + old_event(4, b"bb", kind=4) + old_event(0, b"c") + fill
+    log = parse_event_log(raw)
+    assert log.algorithms == ("sha1",)
+    assert replay(log, "sha1") == {0: extended("sha1", b"a", b"c"), 4: extended("sha1", b"bb")}
+    with pytest.raises(MalformedEvidence, match="has no sha256 digest"):
+        replay(log, "sha256")
+    last = show_event_log(raw).children[-1]
+    assert (last.offset, last.size) == (len(raw) - len(fill) - 33, 33)
+
+
 @pytest.mark.parametrize("fill", [b"\xff", b"\0"])
 @pytest.mark.parametrize("last", [b"text", b"\xff\xff", b"\0\0", b""])
 def test_the_unused_rest_of_the_area_is_left_out(fill: bytes, last: bytes) -> None:
@@ -97,7 +117,7 @@ def _header_with_more() -> bytes:
 _ALTERED: dict[str, Callable[[], bytes]] = {
     "wanted at most": lambda: bytes(MAX_LOG + 1),
     "register of the header ends": lambda: b"",
-    "log begins": lambda: log_header(signature=b"Spec ID Event02\0"),
+    "log begins": lambda: log_header(signature=b"Spec ID Event04\0"),
     "log begins b'Spec": lambda: log_header(kind=8),
     "0 algorithms": lambda: log_header(()),
     "or twice": lambda: log_header(("sha1", "sha1")),
@@ -111,7 +131,10 @@ _ALTERED: dict[str, Callable[[], bytes]] = {
         log_header(BOTH) + log_event(1, b"a", algorithms=("sha384", "sha384"))
     ),
     "event data ends": lambda: (log_header() + log_event(1, b"abc"))[:-1],
-    "more than 2048": lambda: log_header() + log_event(1, b"a") * (MAX_EVENTS + 1),
+    "log without events": lambda: bytes(4096),
+    "event data ends at": lambda: old_event(1, b"abc")[:-1],
+    "more than 1024 events": lambda: old_event(1, b"a") * (MAX_EVENTS + 1),
+    "more than 1024": lambda: log_header() + log_event(1, b"a") * (MAX_EVENTS + 1),
 }
 
 

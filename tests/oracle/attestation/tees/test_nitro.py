@@ -151,8 +151,9 @@ def test_a_genuine_document_claims_what_it_says() -> None:
         "module-id": _MODULE.module_id,
         "timestamp-ms": _AT * 1000,
         "digest": "SHA384",
+        "cose-alg": -35,
         "pcr-count": 16,
-        "chain-length": 5,
+        "chain-len": 5,
         "certificate-begins-at": _AT - 3,
         "certificate-ends-at": _AT + 3 * 3600,
         "public-key": b"a key",
@@ -372,7 +373,7 @@ def test_no_changed_bit_of_a_document_is_accepted() -> None:
     short = make_module(now=_NOW, depth=2)
     raw = short.document(_PCRS, _REQUEST, now=_NOW)
     roots = _roots(short)
-    assert _verify(raw, roots=roots).facts["chain-length"] == 2
+    assert _verify(raw, roots=roots).facts["chain-len"] == 2
     seed = random.randrange(2**32)
     bits = random.Random(seed)
     accepted = [

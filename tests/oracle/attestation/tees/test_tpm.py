@@ -20,7 +20,7 @@ from oracle.attestation.findings import Expired, Malformed, Refusal, Unsigned
 from oracle.attestation.roots import Anchors, PinnedKey, Root, Roots
 from oracle.attestation.tees import tpm
 from tests.fakes import tpm_evidence as fake
-from tests.fakes.event_logs import extended, log_event, log_header
+from tests.fakes.event_logs import extended, log_event, log_header, old_event
 from tests.fakes.x509_authority import END, NOW, Authority, make_certificate
 
 AT = int(NOW.timestamp())
@@ -144,6 +144,15 @@ def test_every_kind_of_key_and_bank_passes(case: Case) -> None:
 def test_a_bare_signature_passes() -> None:
     signature = fake.bare(GOOD.evidence.parts[Part.TPM_SIGNATURE])
     assert Case(parts={Part.TPM_SIGNATURE: signature}).verify() == GOOD.verify()
+
+
+def test_a_log_of_the_older_form_explains_a_bank_of_sha1() -> None:
+    banks = {"sha1": {0: extended("sha1", b"firmware"), 1: bytes(20)}}
+    log = old_event(0, b"firmware")
+    case = Case(quoting=fake.Quoting(banks=banks), parts={Part.EVENT_LOG: log})
+    assert case.verify().facts["event-log-registers"] == "0"
+    with pytest.raises(Malformed, match="has no sha256 digest"):
+        Case(parts={Part.EVENT_LOG: log}).verify()
 
 
 def test_a_quote_without_nonce_says_so() -> None:
