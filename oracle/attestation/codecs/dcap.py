@@ -198,6 +198,18 @@ def split_quote(raw: bytes) -> DcapQuote:
     return DcapQuote(tee, body, evidence, report[:_QE_REPORT_SIZE], pck, ca, root)
 
 
+def report_body(raw: bytes) -> bytes:
+    """The report body of a quote, whatever follows it.
+
+    Args:
+        raw: A quote that `split_quote` takes.
+
+    Raises:
+        MalformedEvidence: Another version or body, or no whole body.
+    """
+    return _header_and_body(Reader(raw))[2]
+
+
 def parse_evidence(raw: bytes, *, pck: Certificate, ca: Certificate) -> DcapQuote:
     """Take evidence apart that was registered, with the certificates that were left out of it.
 

@@ -29,6 +29,7 @@ from oracle.attestation.codecs.dcap import (
     parse_certificate,
     parse_evidence,
     parse_pem_chain,
+    report_body,
     split_quote,
 )
 from oracle.devnet.silicon.quotes import QuoteForm
@@ -71,7 +72,7 @@ def test_a_quote_becomes_evidence_without_lengths_and_chain(form: QuoteForm) -> 
     quote = split_quote(raw)
     end = _signed_size(form)
     assert quote.tee is form.tee
-    assert quote.body == raw[end - form.body_size : end]
+    assert quote.body == report_body(raw) == raw[end - form.body_size : end]
     assert quote.report_data == bytes(range(64))
     assert quote.image_id == image_id(form.tee, quote.body)
     assert quote.evidence[:end] == raw[:end]
