@@ -25,7 +25,7 @@ _TDX = Claims(
     report_data=b"\x07" * 64,
     issued_at=None,
     expires_at=NOW + 86_400,
-    facts={"sept-ve-disable": True},
+    facts={"sept-ve-disable": True, "production-attributes": True},
 )
 _SNP = replace(
     _TDX,

@@ -146,6 +146,12 @@ def trust_domain(claims: Claims, policy: Policy) -> Iterator[Judgement]:
         )
 
 
+def attributes(claims: Claims, policy: Policy) -> Iterator[Judgement]:
+    """An enclave or trust domain has the attributes of one for production, as on the chain."""
+    if claims.format in _INTEL and policy.require_production_attributes:
+        yield _fact(claims, "production-attributes", True, Remedy.RELAUNCH_GUEST)
+
+
 def guest_policy(claims: Claims, policy: Policy) -> Iterator[Judgement]:
     """An SNP guest's launch policy and privilege level are accepted."""
     is_report = claims.format is EvidenceFormat.SNP_REPORT
@@ -202,6 +208,11 @@ MODULE_RULES: Final[tuple[tuple[str, str, Rule], ...]] = (
         "trust-domain",
         "The host can neither take pages from the guest unseen nor bind a service to it.",
         trust_domain,
+    ),
+    (
+        "attributes",
+        "The code is an ordinary enclave or guest, which nothing else may move or weaken.",
+        attributes,
     ),
     (
         "guest-policy",

@@ -55,6 +55,9 @@ class Policy:
         minimum_evaluation_number: Smallest TCB evaluation data number of Intel's; None for any.
         require_sept_ve_disable: TDX: the host must not be able to unmap the guest's pages unseen.
         require_mrservicetd_zero: TDX 1.5: no service TD (such as for migration) is bound.
+        require_production_attributes: SGX: the enclave is initialised and has no key of the
+            platform's own enclaves; TDX: no attribute is set that weakens a domain (migration,
+            service TD extension, Key Locker) or that is not defined.
         vmpls: SNP: privilege levels that may ask for the report, 0 (most privileged) to 3.
         allow_migration_agent: SNP: whether a migration agent may take the guest away.
         require_policy_bit_17: SNP: the reserved guest policy bit that must be one.
@@ -82,6 +85,7 @@ class Policy:
     minimum_evaluation_number: int | None = None
     require_sept_ve_disable: bool = True
     require_mrservicetd_zero: bool = True
+    require_production_attributes: bool = True
     vmpls: frozenset[int] = frozenset({0, 1})
     allow_migration_agent: bool = False
     require_policy_bit_17: bool = True
@@ -132,6 +136,10 @@ _SWITCHES: Final = (
         "TDX: SEPT_VE_DISABLE need not be set, so the host can take pages away unseen.",
     ),
     ("require_mrservicetd_zero", "TDX: a service TD may be bound to the guest."),
+    (
+        "require_production_attributes",
+        "Intel: attributes are accepted that weaken an enclave or a domain, or are not defined.",
+    ),
     ("allow_migration_agent", "SNP: a migration agent may move the guest to another machine."),
     ("require_policy_bit_17", "SNP: bit 17 of the guest policy, reserved as one, may be zero."),
     ("require_nonce", "TPM: a quote without a nonce is accepted, which may be of any age."),

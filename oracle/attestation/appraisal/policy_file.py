@@ -207,6 +207,9 @@ _KEYS: Final[dict[str, Any]] = {
         "require_sept_ve_disable": ("require_sept_ve_disable", _switch),
         "require_mrservicetd_zero": ("require_mrservicetd_zero", _switch),
     },
+    "intel": {
+        "require_production_attributes": ("require_production_attributes", _switch),
+    },
     "snp": {
         "vmpls": ("vmpls", _levels),
         "allow_migration_agent": ("allow_migration_agent", _switch),

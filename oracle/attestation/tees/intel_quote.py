@@ -164,7 +164,7 @@ class GenuineQuote:
             "quote-version": self.quote.version,
             "fmspc": self.machine.fmspc,
             "pceid": self.machine.pceid,
-            "pck-serial": self.machine.serial,
+            "pck-serial": f"{self.machine.serial:#x}",
             "qe-mrenclave": qe["mrenclave"],
             "qe-mrsigner": qe["mrsigner"],
             "qe-isvprodid": int.from_bytes(qe["isvprodid"], "little"),

@@ -20,6 +20,8 @@ STEPS: Final[tuple[Step, ...]] = numbered_steps("sgx")
 
 #: Bits of ATTRIBUTES.
 _INIT, _DEBUG, _PROVISION_KEY, _EINITTOKEN_KEY = 0x01, 0x02, 0x10, 0x20
+#: What an enclave that is none of the platform's own has of these.
+_PRODUCTION = _INIT | _PROVISION_KEY | _EINITTOKEN_KEY
 _MEASUREMENTS: Final = (("mrenclave", "sha256"), ("mrsigner", "sha256"), ("configid", ""))
 _NUMBERS: Final = ("isvprodid", "isvsvn", "configsvn")
 _RAW: Final = ("attributes", "miscselect", "cpusvn", "isvextprodid", "isvfamilyid")
@@ -83,6 +85,7 @@ def verify(evidence: Evidence, endorsements: Endorsements, *, roots: Roots, now:
             "init": bool(flags & _INIT),
             "provisioning-key": bool(flags & _PROVISION_KEY),
             "einittoken-key": bool(flags & _EINITTOKEN_KEY),
+            "production-attributes": flags & _PRODUCTION == _INIT,
         },
         unchecked=(*genuine.unchecked, *FRESHNESS),
     )

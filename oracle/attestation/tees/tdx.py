@@ -29,6 +29,9 @@ STEPS: Final[tuple[Step, ...]] = numbered_steps(
 
 #: Bits of TDATTRIBUTES; the first eight open the domain to a debugger or to profiling.
 _UNDER_DEBUG = 0xFF
+#: Those that make a domain no weaker, whatever they are: ICSSD, LASS, PKS, PERFMON; and two that
+#: have claims of their own.
+_HARMLESS = 1 << 16 | 1 << 27 | 1 << 30 | 1 << 63 | 1 << 28 | _UNDER_DEBUG
 _FLAGS: Final = {
     "sept-ve-disable": 28,
     "migratable": 29,
@@ -134,6 +137,7 @@ def _facts(genuine: GenuineQuote) -> dict[str, Fact]:
     attributes = int.from_bytes(body["td_attributes"], "little")
     flags: dict[str, Fact] = {name: bool(attributes >> bit & 1) for name, bit in _FLAGS.items()}
     raw = {"td-attributes": "td_attributes", "xfam": "xfam", "seamattributes": "seamattributes"}
+    flags["production-attributes"] = attributes & ~_HARMLESS == 0
     return flags | {name: body[field] for name, field in raw.items()}
 
 

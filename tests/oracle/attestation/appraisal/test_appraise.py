@@ -121,8 +121,30 @@ CASES: list[tuple[str, Claims, dict[str, Any], str]] = [
         {"minimum_evaluation_number": 1},
         "/evaluation-number: TCB evaluation data number",
     ),
-    ("septve", tdx(facts={"sept-ve-disable": False}), {}, "/trust-domain: sept-ve-disable"),
-    ("septve absent", tdx(facts={}), {}, "/trust-domain: sept-ve-disable"),
+    (
+        "septve",
+        tdx(facts={**tdx().facts, "sept-ve-disable": False}),
+        {},
+        "/trust-domain: sept-ve-disable",
+    ),
+    (
+        "septve absent",
+        tdx(facts={"production-attributes": True}),
+        {},
+        "/trust-domain: sept-ve-disable",
+    ),
+    (
+        "attributes",
+        tdx(facts={**tdx().facts, "production-attributes": False}),
+        {},
+        "/attributes: production-attributes",
+    ),
+    (
+        "attributes absent",
+        tdx(facts={"sept-ve-disable": True}),
+        {},
+        "/attributes: production-attributes",
+    ),
     (
         "service TD",
         tdx(measurements=(Measurement("mrservicetd", "", bytes(47) + b"\x01"),)),
@@ -215,7 +237,16 @@ PASSES: list[tuple[str, Claims, dict[str, Any]]] = [
     ("component", snp(), {"minimum_tcb": {"Genoa": {"microcode": 84}, "tdx": {"other": 9}}}),
     ("evaluation number", tdx(), {"minimum_evaluation_number": 18}),
     ("number of another vendor", snp(), {"minimum_evaluation_number": 18}),
-    ("septve", tdx(facts={}), {"require_sept_ve_disable": False}),
+    (
+        "septve",
+        tdx(facts={"production-attributes": True}),
+        {"require_sept_ve_disable": False},
+    ),
+    (
+        "attributes",
+        tdx(facts={"sept-ve-disable": True}),
+        {"require_production_attributes": False},
+    ),
     (
         "service TD",
         tdx(measurements=(Measurement("mrservicetd", "", b"\x01"),)),

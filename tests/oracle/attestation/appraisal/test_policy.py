@@ -37,6 +37,7 @@ def test_asking_more_loosens_nothing(rules: dict[str, Any]) -> None:
         ({"vmpls": frozenset({0, 1, 2, 3})}, "VMPL 2, 3"),
         ({"require_sept_ve_disable": False}, "SEPT_VE_DISABLE"),
         ({"require_mrservicetd_zero": False}, "service TD"),
+        ({"require_production_attributes": False}, "Intel: attributes"),
         ({"allow_migration_agent": True}, "migration agent"),
         ({"require_policy_bit_17": False}, "bit 17"),
         ({"require_nonce": False}, "nonce"),

@@ -33,6 +33,9 @@ microcode = 84
 require_sept_ve_disable = false
 require_mrservicetd_zero = false
 
+[intel]
+require_production_attributes = false
+
 [snp]
 vmpls = [0]
 allow_migration_agent = true
@@ -63,6 +66,7 @@ def test_every_key_is_read() -> None:
         minimum_evaluation_number=18,
         require_sept_ve_disable=False,
         require_mrservicetd_zero=False,
+        require_production_attributes=False,
         vmpls=frozenset({0}),
         allow_migration_agent=True,
         require_policy_bit_17=False,

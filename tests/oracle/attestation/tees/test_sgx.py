@@ -40,7 +40,7 @@ def test_every_claim_of_every_form(form: QuoteForm) -> None:
         "quote-version": form.version,
         "fmspc": platform.fmspc,
         "pceid": platform.pceid,
-        "pck-serial": vendor().chain.pck.certificate.serial_number,
+        "pck-serial": f"{vendor().chain.pck.certificate.serial_number:#x}",
         "qe-mrenclave": quotes.QE_MRENCLAVE,
         "qe-mrsigner": quotes.QE_MRSIGNER,
         "qe-isvprodid": 1,
@@ -57,6 +57,7 @@ def test_every_claim_of_every_form(form: QuoteForm) -> None:
         "init": True,
         "provisioning-key": False,
         "einittoken-key": False,
+        "production-attributes": True,
     }
 
 
@@ -72,6 +73,14 @@ def test_the_firmware_is_told(form: QuoteForm) -> None:
     assert [tcb.components[f"sgxtcbcomp{n:02}svn"] for n in range(1, 17)] == list(components)
     assert tcb.components["pcesvn"] == vendor().platform.pcesvn
     assert len(tcb.components) == 17
+
+
+@pytest.mark.parametrize("flags", ["07", "15", "25", "04"])
+def test_an_enclave_of_the_platforms_own_is_none_for_production(flags: str) -> None:
+    """On-chain it is refused; debug mode has a claim of its own."""
+    attributes = bytes.fromhex(flags) + quotes.ENCLAVE_ATTRIBUTES[1:]
+    claims = verified(Case(TeeKind.SGX, whole_quote(Parts(FORMS[0], sgx_body(attributes)))))
+    assert claims.facts["production-attributes"] == (flags == "07")
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -64,7 +64,7 @@ def test_every_claim_of_every_form(form: QuoteForm) -> None:
         "quote-version": form.version,
         "fmspc": platform.fmspc,
         "pceid": platform.pceid,
-        "pck-serial": vendor().chain.pck.certificate.serial_number,
+        "pck-serial": f"{vendor().chain.pck.certificate.serial_number:#x}",
         "qe-mrenclave": quotes.QE_MRENCLAVE,
         "qe-mrsigner": quotes.QE_MRSIGNER,
         "qe-isvprodid": 2,
@@ -76,6 +76,7 @@ def test_every_claim_of_every_form(form: QuoteForm) -> None:
         "protection-keys": False,
         "key-locker": False,
         "performance-counters": False,
+        "production-attributes": True,
         "td-attributes": quotes.TD_ATTRIBUTES,
         "xfam": quotes.TD_XFAM,
         "seamattributes": bytes(8),
@@ -130,6 +131,16 @@ def test_attributes_that_the_library_refuses_are_claims() -> None:
     claims = verified(_attributes(0))
     assert claims.facts["sept-ve-disable"] is False
     assert verified(_attributes(1 << 28 | 1 << 40)).facts["td-attributes"]
+
+
+#: As `DcapVerifier` has them; the first eight and SEPT_VE_DISABLE have claims of their own.
+_FREE = {*range(8), 16, 27, 28, 30, 63}
+
+
+def test_attributes_that_weaken_a_domain_or_are_not_defined_are_none_for_production() -> None:
+    for bit in range(64):
+        facts = verified(_attributes(1 << 28 ^ 1 << bit)).facts
+        assert facts["production-attributes"] == (bit in _FREE), bit
 
 
 def test_a_service_domain_is_a_claim() -> None:
