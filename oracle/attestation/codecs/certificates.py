@@ -15,8 +15,8 @@ from cryptography.exceptions import UnsupportedAlgorithm
 
 from oracle.attestation.findings import Malformed, Remedy
 
-MAX_CERTIFICATE_SIZE: Final = 16_384
-MAX_CRL_SIZE: Final = 1_048_576
+MAX_CERTIFICATE_SIZE: Final = 8_192
+MAX_CRL_SIZE: Final = 262_144
 #: What `cryptography` raises for bytes that are not what they should be, when it first needs them.
 UNREADABLE: Final = (
     ValueError,
@@ -44,7 +44,7 @@ def load_certificate(der: bytes, *, subject: str) -> x509.Certificate:
     """Read one DER certificate.
 
     Args:
-        der: At most 16,384 bytes.
+        der: At most 8,192 bytes.
         subject: What it is, for the refusal.
 
     Raises:
@@ -71,7 +71,7 @@ def load_crl(der: bytes) -> x509.CertificateRevocationList:
     """Read one DER revocation list.
 
     Raises:
-        Malformed: Over 1 MiB, or not a list with an end.
+        Malformed: Over 256 KiB, or not a list with an end.
     """
     try:
         if len(der) <= MAX_CRL_SIZE:

@@ -40,7 +40,7 @@ __all__ = ["Chain", "load_certificate", "load_crl", "name_of", "verify_chain"]
 #: Certificates between the leaf and the root, both included.
 MAX_DEPTH: Final = 8
 #: What a host may bring for one piece of evidence.
-MAX_CERTIFICATES: Final = 64
+MAX_CERTIFICATES: Final = 32
 MAX_CRLS: Final = 8
 #: How often a certificate is tried as another's issuer: certificates of one name must not be able
 #: to keep a verifier busy.
@@ -99,7 +99,7 @@ def verify_chain(
 
     Args:
         leaf: Whose key signed the evidence.
-        intermediates: In any order, perhaps with roots and strangers; at most 64.
+        intermediates: In any order, perhaps with roots and strangers; at most 32.
         roots: DER certificates that are trusted; compared byte for byte.
         now: Seconds since the epoch.
         crls: Revocation lists from `load_crl`, at most 8.
