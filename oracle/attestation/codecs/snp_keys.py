@@ -14,10 +14,16 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from oracle.attestation.codecs.certificates import UNREADABLE, extensions_of, name_of, quietly
-from oracle.attestation.codecs.snp_report import TCB_LAYOUTS, ProductLine, SigningKey
+from oracle.attestation.codecs.snp_report import (
+    TCB_LAYOUTS,
+    ProductLine,
+    SigningKey,
+    tcb_components,
+)
 from oracle.attestation.findings import Malformed, Remedy
 
 _AMD: Final = "1.3.6.1.4.1.3704.1"
+_STRUCT_VERSION: Final = f"{_AMD}.1"
 _PRODUCT: Final = f"{_AMD}.2"
 _HWID: Final = f"{_AMD}.4"
 _CSP: Final = f"{_AMD}.5"
@@ -48,6 +54,7 @@ class EndorsementKey:
     Attributes:
         certificate: All of it.
         kind: VCEK, of one chip; or VLEK, of a provider's machines.
+        struct_version: structVersion, of the extensions: 0, from Turin on 1.
         product: productName: line, perhaps with a stepping, such as `Milan-B0`.
         line: The line of it.
         tcb: TCB version that the key is of, 64 bits, in the line's layout.
@@ -58,12 +65,18 @@ class EndorsementKey:
 
     certificate: x509.Certificate
     kind: SigningKey
+    struct_version: int
     product: str
     line: ProductLine
     tcb: int
     hwid: bytes
     csp: str
     key: ec.EllipticCurvePublicKey
+
+    @property
+    def tcb_components(self) -> dict[str, int]:
+        """The TCB version's numbers by name, lowest byte first."""
+        return tcb_components(self.tcb, self.line)
 
 
 def kind_of(certificate: x509.Certificate) -> SigningKey | None:
@@ -104,6 +117,7 @@ def parse_endorsement_key(certificate: x509.Certificate) -> EndorsementKey:
     return EndorsementKey(
         certificate=certificate,
         kind=SigningKey.VCEK if is_chip else SigningKey.VLEK,
+        struct_version=_integer(_take(found, _STRUCT_VERSION, subject), subject),
         product=product,
         line=line,
         tcb=int.from_bytes(levels, "little"),
@@ -133,7 +147,7 @@ def _integer(encoded: bytes, subject: str) -> int:
     value = encoded[-1] if encoded else 0
     body = bytes((value,)) if value < 0x80 else bytes((0, value))
     if encoded != bytes((_INTEGER, len(body))) + body:
-        raise _malformed(subject, encoded[:16].hex(), "a security version number, 0 to 255, in DER")
+        raise _malformed(subject, encoded[:16].hex(), "a number from 0 to 255 in DER")
     return value
 
 

@@ -43,9 +43,9 @@ FIELDS: Final[tuple[tuple[str, str, int], ...]] = (
     ("report_id", "32s", 2),
     ("report_id_ma", "32s", 2),
     ("reported_tcb", "Q", 2),
-    ("cpuid_family", "B", 3),
-    ("cpuid_model", "B", 3),
-    ("cpuid_stepping", "B", 3),
+    ("cpuid_fam_id", "B", 3),
+    ("cpuid_mod_id", "B", 3),
+    ("cpuid_step", "B", 3),
     ("reserved_18b", "21s", 2),
     ("chip_id", "64s", 2),
     ("committed_tcb", "Q", 2),
@@ -126,9 +126,9 @@ class SnpReport:
         report_id: The guest's random name, 32 bytes.
         report_id_ma: The same of its migration agent, 32 bytes; all ones without one.
         reported_tcb: TCB version that the signing key is of, 64 bits.
-        cpuid_family: Extended family; 0 in version 2.
-        cpuid_model: Extended model; 0 in version 2.
-        cpuid_stepping: Stepping; 0 in version 2.
+        cpuid_fam_id: Extended family; 0 in version 2.
+        cpuid_mod_id: Extended model; 0 in version 2.
+        cpuid_step: Stepping; 0 in version 2.
         chip_id: 64 bytes, of which Turin uses 8; zero if masked.
         committed_tcb: TCB version that the firmware cannot go below, 64 bits.
         current_build: Firmware that runs: build,
@@ -163,9 +163,9 @@ class SnpReport:
     report_id: bytes
     report_id_ma: bytes
     reported_tcb: int
-    cpuid_family: int
-    cpuid_model: int
-    cpuid_stepping: int
+    cpuid_fam_id: int
+    cpuid_mod_id: int
+    cpuid_step: int
     chip_id: bytes
     committed_tcb: int
     current_build: int
@@ -242,11 +242,11 @@ def line_of(report: SnpReport) -> ProductLine | None:
     if report.version < _CPUID_SINCE:
         return None
     for family, first, last, line in _MODELS:
-        if report.cpuid_family == family and first <= report.cpuid_model <= last:
+        if report.cpuid_fam_id == family and first <= report.cpuid_mod_id <= last:
             return line
     raise _malformed(
         "CPUID_FAM_ID and CPUID_MOD_ID",
-        f"{report.cpuid_family:#04x} and {report.cpuid_model:#04x}",
+        f"{report.cpuid_fam_id:#04x} and {report.cpuid_mod_id:#04x}",
         f"those of {', '.join(ProductLine)}",
         Remedy.RIGHT_FORMAT,
     )

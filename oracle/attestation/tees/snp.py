@@ -271,7 +271,7 @@ def _check_line(subject: str, seen: Sequence[str], wanted: Sequence[str]) -> Non
 
 def _check_tcb(report: SnpReport, key: EndorsementKey) -> None:
     seen = tcb_components(report.reported_tcb, key.line)
-    wanted = tcb_components(key.tcb, key.line)
+    wanted = key.tcb_components
     for name, level in seen.items():
         if level != wanted[name]:
             raise Unacceptable(

@@ -72,6 +72,7 @@ def test_a_chips_key_is_read(line: Line) -> None:
     assert parse_endorsement_key(certificate) == EndorsementKey(
         certificate=certificate,
         kind=SigningKey.VCEK,
+        struct_version=1 if line is TURIN else 0,
         product=line.product,
         line=ProductLine(line.name),
         tcb=int.from_bytes(LEVELS.pack(line), "little"),
@@ -87,6 +88,7 @@ def test_a_providers_key_is_read(line: Line) -> None:
     assert parse_endorsement_key(certificate) == EndorsementKey(
         certificate=certificate,
         kind=SigningKey.VLEK,
+        struct_version=1 if line is TURIN else 0,
         product=line.name,
         line=ProductLine(line.name),
         tcb=int.from_bytes(LEVELS.pack(line), "little"),
@@ -127,7 +129,7 @@ def test_an_identity_that_looks_wrapped_is_taken_whole() -> None:
     assert parse_endorsement_key(_changed("4", identity)).hwid == identity
 
 
-@pytest.mark.parametrize("arc", ["2", "4", *(f"3.{arc}" for arc in range(1, 9))])
+@pytest.mark.parametrize("arc", ["1", "2", "4", *(f"3.{arc}" for arc in range(1, 9))])
 def test_an_extension_that_is_missing_is_refused(arc: str) -> None:
     _refusal(_changed(arc))
 

@@ -63,9 +63,9 @@ def test_every_field_is_read_from_its_place() -> None:
         "report_id": raw[0x140:0x160],
         "report_id_ma": raw[0x160:0x180],
         "reported_tcb": number(0x180, 8),
-        "cpuid_family": raw[0x188],
-        "cpuid_model": raw[0x189],
-        "cpuid_stepping": raw[0x18A],
+        "cpuid_fam_id": raw[0x188],
+        "cpuid_mod_id": raw[0x189],
+        "cpuid_step": raw[0x18A],
         "chip_id": raw[0x1A0:0x1E0],
         "committed_tcb": number(0x1E0, 8),
         "current_build": raw[0x1E8],
@@ -147,7 +147,7 @@ def test_what_a_version_reserves_is_zero_to_the_last_byte(version: int) -> None:
 def test_what_a_later_version_has_is_read_in_it() -> None:
     changes = {0x188: b"\x19\x01\x02", 0x1F8: b"\3", 0x200: b"\4"}
     report = parse_report(_raw(version=5, changes=changes))
-    assert (report.cpuid_family, report.cpuid_model, report.cpuid_stepping) == (0x19, 1, 2)
+    assert (report.cpuid_fam_id, report.cpuid_mod_id, report.cpuid_step) == (0x19, 1, 2)
     assert (report.launch_mit_vector, report.current_mit_vector) == (3, 4)
 
 
