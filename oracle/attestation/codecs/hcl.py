@@ -52,6 +52,41 @@ class Hardware(StrEnum):
     TDX = "tdx"
 
 
+_RTMRS = tuple((f"rtmr{number}", 48) for number in range(4))
+#: Fields of TDREPORT_STRUCT and their sizes.
+_TD_REPORT: Final[Mapping[str, tuple[tuple[str, int], ...]]] = {
+    "REPORTMACSTRUCT": (
+        ("reporttype", 4),
+        ("reserved", 12),
+        ("cpusvn", 16),
+        ("tee_tcb_info_hash", 48),
+        ("tee_info_hash", 48),
+        ("reportdata", 64),
+        ("reserved", 32),
+        ("mac", 32),
+    ),
+    "TEE_TCB_INFO": (
+        ("valid", 8),
+        ("tee_tcb_svn", 16),
+        ("mrseam", 48),
+        ("mrsignerseam", 48),
+        ("attributes", 8),
+        ("tee_tcb_svn2", 16),
+        ("reserved", 95),
+    ),
+    "between": (("reserved", 17),),
+    "TDINFO": (
+        ("attributes", 8),
+        ("xfam", 8),
+        ("mrtd", 48),
+        ("mrconfigid", 48),
+        ("mrowner", 48),
+        ("mrownerconfig", 48),
+        *_RTMRS,
+        ("servtd_hash", 48),
+        ("reserved", 64),
+    ),
+}
 _REPORT_TYPES = {2: Hardware.SNP, 4: Hardware.TDX}
 
 
@@ -140,6 +175,20 @@ def quote_body(report: bytes) -> bytes:
     # TEE_TCB_INFO: valid (8), tee_tcb_svn (16), mrseam, mrsignerseam (48), attributes (8),
     # tee_tcb_svn2 (16). TDINFO: attributes to RTMR3 (400), servtd_hash (48).
     return tcb[8:128] + td[:400] + report[128:192] + tcb[128:144] + td[400:448]
+
+
+def show_td_report(report: bytes) -> Node:
+    """A TDREPORT as a tree.
+
+    Args:
+        report: 1,024 bytes.
+    """
+    fields = Fields(report, "TDREPORT", order="little")
+    for group, members in _TD_REPORT.items():
+        with fields.group(group):
+            for name, size in members:
+                fields.take(name, size)
+    return Node("TDREPORT", children=tuple(fields.nodes))
 
 
 def _report(raw: bytes) -> tuple[HclReport, Node]:

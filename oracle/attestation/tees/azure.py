@@ -26,6 +26,7 @@ from oracle.attestation.codecs.hcl import (
     parse_runtime_data,
     quote_body,
     show_hcl_report,
+    show_td_report,
 )
 from oracle.attestation.codecs.json_tree import json_node
 from oracle.attestation.codecs.strict_json import parse_object
@@ -172,6 +173,8 @@ def show(evidence: Evidence) -> Node:
     ]
     if report.hardware is Hardware.SNP:
         shown.append(snp.show(Evidence(EvidenceFormat.SNP_REPORT, report.report)))
+    else:
+        shown.append(show_td_report(report.report))
     if Part.TD_QUOTE in parts:
         shown.append(tdx.show(Evidence(EvidenceFormat.TDX_QUOTE, parts[Part.TD_QUOTE])))
     for part, tree in (

@@ -11,6 +11,7 @@ from oracle.attestation.codecs.hcl import (
     parse_runtime_data,
     quote_body,
     show_hcl_report,
+    show_td_report,
 )
 from oracle.attestation.findings import Malformed
 from tests.fakes import tpm_evidence
@@ -161,6 +162,19 @@ def test_a_td_report_tells_the_body_of_its_quote() -> None:
     assert quote_body(td_report(body)) == body
     assert len(td_report(body)) == 1024
     assert quote_body(td_report(body[:584])) == body[:584] + bytes(64)
+
+
+def test_a_td_report_is_shown_where_its_quote_takes_it_from() -> None:
+    body = bytes(at * 7 % 256 for at in range(648))
+    report = td_report(body)
+    tree = show_td_report(report)
+    check_places(tree, report)
+    shown = {leaf.name: leaf.value for group in tree.children for leaf in group.children}
+    assert shown["mrseam"] == body[16:64].hex()
+    assert shown["mrtd"] == body[136:184].hex()
+    assert shown["rtmr3"] == body[472:520].hex()
+    assert shown["reportdata"] == body[520:584].hex()
+    assert shown["servtd_hash"] == body[600:].hex()
 
 
 def test_flipped_bits_give_another_value_or_a_typed_error() -> None:
