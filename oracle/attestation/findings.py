@@ -91,6 +91,11 @@ class Step:
     name: str
     proves: str
 
+    @property
+    def verifier(self) -> str:
+        """Whose step it is: the name before the dot."""
+        return self.name.partition(".")[0]
+
 
 class Refusal(AttestationError):
     """A check failed. One of the four kinds below is raised, never this.
@@ -101,6 +106,8 @@ class Refusal(AttestationError):
         subject: Register, TCB component, certificate, date or field concerned.
         remedy: How to mend it.
         step: The verifier's step; None until `performing` has named it.
+        within: Where `step` is of the verifier of a part (the hardware below a virtual TPM), the
+            step of the whole's verifier in which that part is verified.
     """
 
     def __init__(
@@ -118,10 +125,12 @@ class Refusal(AttestationError):
         self.subject = subject
         self.remedy = remedy
         self.step = step
+        self.within: Step | None = None
 
     def __str__(self) -> str:
         """One line."""
-        where = f"step {self.step.number} {self.step.name}: " if self.step else ""
+        steps = [step for step in (self.within, self.step) if step]
+        where = "".join(f"step {step.number} {step.name}: " for step in steps)
         return f"{where}{self.subject}: seen {self.seen}, wanted {self.wanted}"
 
 
@@ -152,7 +161,7 @@ _KINDS: tuple[tuple[type[AttestationError], type[Refusal], Remedy], ...] = (
 
 @contextmanager
 def performing(step: Step, *, subject: str, remedy: Remedy | None = None) -> Iterator[None]:
-    """Name the step in whatever is raised inside.
+    """Name the step in whatever is raised inside; one that has a step already keeps it.
 
     Args:
         step: The step that the block performs.
@@ -165,7 +174,10 @@ def performing(step: Step, *, subject: str, remedy: Remedy | None = None) -> Ite
     try:
         yield
     except Refusal as refusal:
-        refusal.step = refusal.step or step
+        if refusal.step is None:
+            refusal.step = step
+        elif refusal.step.verifier != step.verifier:
+            refusal.within = step
         raise
     except AttestationError as error:
         for plain, kind, usual in _KINDS:

@@ -7,7 +7,7 @@ from oracle.attestation.appraisal.explanation import describe, name_root
 from oracle.attestation.appraisal.result import AttestationResult
 from oracle.attestation.claims import Claims, Unchecked
 from oracle.attestation.codecs.tree import Node
-from oracle.attestation.findings import Refusal
+from oracle.attestation.findings import Refusal, Step
 from oracle.attestation.roots import Roots
 
 ACCEPTED = "accepted"
@@ -16,19 +16,25 @@ REFUSED = "refused"
 
 def refusal_view(refusal: Refusal, evidence_format: str, notes: Sequence[str]) -> dict[str, Any]:
     """A refusal by the verifier, as JSON."""
-    step = refusal.step
     return {
         "verdict": REFUSED,
         "refused_by": "verifier",
         "format": evidence_format,
         "error": type(refusal).__name__,
-        "step": {"number": step.number, "name": step.name, "proves": step.proves} if step else None,
+        "step": _step_view(refusal.step),
+        "within": _step_view(refusal.within),
         "subject": refusal.subject,
         "seen": refusal.seen,
         "wanted": refusal.wanted,
         "remedy": refusal.remedy.value,
         "notes": list(notes),
     }
+
+
+def _step_view(step: Step | None) -> dict[str, Any] | None:
+    if step is None:
+        return None
+    return {"number": step.number, "name": step.name, "proves": step.proves}
 
 
 def result_view(result: AttestationResult, roots: Roots, notes: Sequence[str]) -> dict[str, Any]:

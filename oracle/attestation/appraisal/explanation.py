@@ -96,14 +96,19 @@ def explain_refusal(refusal: Refusal, steps: Sequence[Step]) -> list[str]:
         refusal: As `verify` raised it.
         steps: Of that verifier, to say what was established before; empty if none began.
     """
-    step = refusal.step
-    place = f" at step {step.number} of {len(steps)}, {step.name}" if step else ""
+    step = refusal.within or refusal.step
+    of = f" of {len(steps)}" if step in steps else ""
+    place = f" at step {step.number}{of}, {step.name}" if step else ""
     lines = [f"REFUSED{place}", ""]
     if step:
         lines.append(_row("failed", f"{step.proves} This could not be established."))
+    if refusal.step and refusal.step is not step:
+        inner = refusal.step
+        lines.append(_row("there", f"step {inner.number}, {inner.name}: {inner.proves}"))
     lines.append(_row("which means", _KINDS[type(refusal)]))
     lines += _finding(refusal.subject, refusal.seen, refusal.wanted, refusal.remedy)
-    before = [each for each in steps if step and each.number < step.number]
+    # Steps of the verifier of a part say nothing of those of the whole.
+    before = steps[: steps.index(step)] if step in steps else []
     if before:
         lines += ["", "Established before it (worth nothing alone):"]
         lines += [f"  {each.number:>2} {each.proves}" for each in before]

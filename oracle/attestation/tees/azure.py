@@ -106,7 +106,7 @@ def verify(evidence: Evidence, endorsements: Endorsements, *, roots: Roots, now:
 
     1. azure.format: HCL report, runtime data, quote, signature and registers are well formed.
     2. azure.hardware: the SNP report, or the quote in `Part.TD_QUOTE`, is genuine: refusals are
-       those of `snp` and `tdx` and name their steps.
+       those of `snp` and `tdx` and name their steps, within this one.
     3. azure.td-report: the TDX quote's body is that of the TDREPORT in the HCL report.
     4. azure.paravisor: an SNP report is of VMPL 0, where the guest does not run.
     5. azure.runtime-data: report data are SHA-256 of the runtime data, and 32 zeros.
@@ -203,12 +203,13 @@ def _hardware(
     if report.hardware is Hardware.SNP:
         # 2.
         evidence = Evidence(EvidenceFormat.SNP_REPORT, report.report)
-        return snp.verify(evidence, endorsements, roots=roots, now=now)
+        with performing(HARDWARE, subject="SNP report"):
+            return snp.verify(evidence, endorsements, roots=roots, now=now)
     # 2.
     with performing(HARDWARE, subject="TDX quote"):
         quote = _part(parts, Part.TD_QUOTE)
-    evidence = Evidence(EvidenceFormat.TDX_QUOTE, quote)
-    claims = tdx.verify(evidence, endorsements, roots=roots, now=now)
+        evidence = Evidence(EvidenceFormat.TDX_QUOTE, quote)
+        claims = tdx.verify(evidence, endorsements, roots=roots, now=now)
     # 3.
     body = report_body(quote)
     wanted = quote_body(report.report)[: len(body)]

@@ -68,7 +68,20 @@ def test_the_innermost_step_stays() -> None:
         performing(SECOND, subject="chain"),
     ):
         raise _refusal()
-    assert caught.value.step == SECOND
+    assert (caught.value.step, caught.value.within) == (SECOND, None)
+
+
+def test_a_step_of_a_parts_verifier_stands_within_one_of_the_whole() -> None:
+    whole = Step(4, "cloud.hardware", "The hardware is genuine.")
+    with (
+        pytest.raises(Unsigned) as caught,
+        performing(whole, subject="hardware"),
+        performing(SECOND, subject="chain"),
+    ):
+        raise Unsigned(23, 24, subject="SNP", remedy=Remedy.UPDATE_FIRMWARE)
+    assert (caught.value.step, caught.value.within) == (SECOND, whole)
+    text = "step 4 cloud.hardware: step 2 chip.chain: SNP: seen 23, wanted 24"
+    assert str(caught.value) == text
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,22 @@ def test_a_refusal_says_what_failed_and_what_to_do(kind: type[Refusal]) -> None:
     assert " 2 Intel" not in text
 
 
+def test_a_refusal_in_a_part_says_where_in_the_whole() -> None:
+    inner = Step(8, "snp.signature", "The chip signed the report.")
+    refusal = Unsigned("none", "one", subject="report", remedy=Remedy.FULL_CHAIN, step=inner)
+    alone = "\n".join(explain_refusal(refusal, STEPS))
+    assert alone.startswith("REFUSED at step 8, snp.signature\n")
+    assert "Established" not in alone
+    refusal.within = STEPS[1]
+    text = "\n".join(explain_refusal(refusal, STEPS))
+    for wanted in (
+        "REFUSED at step 2 of 2, tdx.chain",
+        "step 8, snp.signature: The chip signed the report.",
+        " 1 The quote is whole.",
+    ):
+        assert wanted in text
+
+
 def test_a_refusal_before_any_step_has_no_number() -> None:
     refusal = Malformed("1 byte", "evidence", subject="format", remedy=Remedy.RIGHT_FORMAT)
     text = "\n".join(explain_refusal(refusal, ()))

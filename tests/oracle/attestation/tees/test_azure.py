@@ -202,6 +202,7 @@ def test_what_else_a_step_refuses(case: Case, step: str) -> None:
         case.verify()
     assert refusal.value.step is not None
     assert refusal.value.step.name == step
+    assert refusal.value.within is (None if step.startswith("azure.") else azure.HARDWARE)
 
 
 def test_report_and_quote_of_two_machines_do_not_fit() -> None:
