@@ -274,16 +274,12 @@ def _platform_level(item: object, tee: TeeKind) -> PlatformLevel:
 def _components(value: object) -> bytes:
     if not isinstance(value, list) or len(value) != COMPONENTS:
         raise MalformedEvidence(f"components are no list of {COMPONENTS}")
-    labels: list[str] = []
-    svns = bytearray()
     for item in value:
         if not isinstance(item, dict) or tuple(item) not in _COMPONENT_KEYS:
             raise MalformedEvidence(f"component is {item!r}, wanted one of {_COMPONENT_KEYS}")
-        svn, *described = item.values()
-        svns.append(_number(svn, 2**8))
-        labels += (each if isinstance(each, str) else _text(each) for each in described)
-    _text("".join(labels))
-    return bytes(svns)
+    labels = [item.get(name, "") for item in value for name in ("category", "type")]
+    _text("".join(label if isinstance(label, str) else _text(label) for label in labels))
+    return bytes([_number(item["svn"], 2**8) for item in value])
 
 
 def _modules(document: Mapping[str, Any]) -> tuple[TdxModule, ...]:
