@@ -9,9 +9,11 @@ from typing import Final, TypeVar
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+from oracle.attestation.claims import Fact
 from oracle.attestation.codecs.certificates import (
     UNREADABLE,
     extensions_of,
+    issuer_of,
     load_certificate,
     load_crl,
     name_of,
@@ -54,6 +56,13 @@ def certified_key(
     chain = verify_chain(leaf, others, [root.der for root in anchors], now=now, crls=crls)
     _check_use(leaf)
     return chain
+
+
+def certificate_facts(chain: Chain) -> dict[str, Fact]:
+    """Whom the attestation key's certificate names, and who says so."""
+    names = name_of(chain.leaf), issuer_of(chain.leaf)
+    subject, issuer = (name.removeprefix("certificate ") for name in names)
+    return {"ak-certificate-subject": subject, "ak-certificate-issuer": issuer}
 
 
 def load_certificates(endorsements: Endorsements) -> list[x509.Certificate]:

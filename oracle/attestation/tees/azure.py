@@ -45,6 +45,7 @@ from oracle.attestation.findings import (
 from oracle.attestation.roots import Anchors, Roots
 from oracle.attestation.tees import snp, tdx
 from oracle.attestation.tees.attestation_keys import (
+    certificate_facts,
     certified_key,
     has_key,
     is_for_attestation,
@@ -282,6 +283,7 @@ def _vtpm(
         root_id=hashlib.sha256(chain.root_der).digest() if chain else hardware.root_id,
         expires_at=chain.expires_at if chain else hardware.expires_at,
         log=explained,
+        more=certificate_facts(chain) if chain else None,
         unchecked=unchecked,
     )
 

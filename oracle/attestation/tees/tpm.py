@@ -27,7 +27,7 @@ from oracle.attestation.endorsements.bundle import Endorsements
 from oracle.attestation.evidence import Evidence, Part
 from oracle.attestation.findings import Remedy, Step, Unsigned, performing
 from oracle.attestation.roots import Anchors, Roots
-from oracle.attestation.tees.attestation_keys import certified_key, public_key
+from oracle.attestation.tees.attestation_keys import certificate_facts, certified_key, public_key
 from oracle.attestation.tees.tpm_quotes import (
     QuoteSteps,
     SignedQuote,
@@ -123,6 +123,7 @@ def verify(evidence: Evidence, endorsements: Endorsements, *, roots: Roots, now:
         root_id=trusted.root_id,
         expires_at=trusted.chain.expires_at if trusted.chain else None,
         log=None if log is None else check_event_log(log, signed, EVENT_LOG),
+        more=certificate_facts(trusted.chain) if trusted.chain else None,
         unchecked=_unchecked_key(trusted, given, signed),
     )
 

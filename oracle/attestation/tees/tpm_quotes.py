@@ -172,6 +172,7 @@ def quote_claims(
     root_id: bytes,
     expires_at: int | None,
     log: Mapping[str, Fact] | None,
+    more: Mapping[str, Fact] | None = None,
     unchecked: Sequence[Unchecked] = (),
 ) -> Claims:
     """The claims of a quote that `check_quote` has passed.
@@ -182,6 +183,7 @@ def quote_claims(
         root_id: Of what vouches for the key.
         expires_at: How long that does, seconds since the epoch; None for ever.
         log: From `check_event_log`; None if there was no log.
+        more: Further facts, such as those of the key's certificate.
         unchecked: What else is open about the key.
     """
     return Claims(
@@ -195,7 +197,7 @@ def quote_claims(
         report_data=signed.quote.extra_data,
         issued_at=None,
         expires_at=expires_at,
-        facts={**facts(signed), **(log or {})},
+        facts={**facts(signed), **(log or {}), **(more or {})},
         unchecked=(*_unchecked(signed, log), *unchecked),
     )
 

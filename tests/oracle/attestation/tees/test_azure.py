@@ -101,6 +101,8 @@ def test_the_keys_certificate_is_held_against_the_paravisors_word() -> None:
     vtpm = claims.submodules["vtpm"]
     assert vtpm.root_id == hashlib.sha256(ROOT.der).digest()
     assert claims.expires_at == vtpm.expires_at == int(END.timestamp())
+    assert vtpm.facts["ak-certificate-subject"] == "CN=virtual TPM"
+    assert vtpm.facts["ak-certificate-issuer"] == "CN=issuer of virtual TPMs"
     assert _unchecked(vtpm) == ["event log", "revocation of the attestation key"]
 
 

@@ -205,6 +205,8 @@ def test_a_certified_keys_quote_passes(anchors: Anchors, is_key_given: bool) -> 
     assert claims.root_id == hashlib.sha256(ROOT.der).digest()
     assert claims.hardware_id == hashlib.sha256(fake.der(case.key)).digest()
     assert claims.expires_at == int(END.timestamp())
+    assert claims.facts["ak-certificate-subject"] == "CN=attestation key"
+    assert claims.facts["ak-certificate-issuer"] == "CN=issuer"
     assert "revocation of the attestation key" in _unchecked(claims)
 
 
