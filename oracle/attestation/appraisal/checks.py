@@ -78,6 +78,7 @@ def status(claims: Claims, policy: Policy) -> Iterator[Judgement]:
             tcb.status,
             " or ".join(sorted(policy.statuses)),
             _STATUS_REMEDIES.get(tcb.status, Remedy.AWAIT_TCB_RECOVERY),
+            str(claims.facts.get("tcb-shortfall", "")),
         )
     elif claims.format in _INTEL:
         yield holds("TCB status", False, _ABSENT, "a status", Remedy.REFRESH_COLLATERAL)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from oracle.attestation.appraisal.result import AttestationResult, Check, Verdict, modules
-from oracle.attestation.claims import Claims, DebugState, Tcb, Tee
+from oracle.attestation.claims import Claims, DebugState, Measurement, Tcb, Tee
 from oracle.attestation.findings import (
     Expired,
     Malformed,
@@ -143,22 +143,29 @@ def explain_result(result: AttestationResult, steps: Sequence[Step], roots: Root
 
 
 def describe(claims: Claims) -> Iterator[str]:
-    """What the claims are, a line each, submodules after the whole."""
+    """What the claims are, a line each; of submodules what the whole has not said already."""
+    yield from _described(claims, ())
     for path, module in modules(claims):
         if path:
+            yield ""
             yield f"{path}: {_TEES[module.tee]}"
-        for measured in module.measurements:
+            yield from _described(module, claims.measurements)
+
+
+def _described(claims: Claims, known: Sequence[Measurement]) -> Iterator[str]:
+    for measured in claims.measurements:
+        if measured not in known:
             yield _row(measured.name, measured.value.hex() or "empty", _meaning(measured.name))
-        if module.tcb:
-            yield _row("firmware", _firmware(module.tcb))
-        yield _row("debug", _DEBUG[module.debug])
-        yield _row("machine", module.hardware_id.hex() or "not named")
-        yield _row("report data", module.report_data.hex() or "none", _text(module.report_data))
-        yield _row("made at", _moment(module.issued_at))
-        yield _row("valid until", _moment(module.expires_at))
-        for name, value in sorted(module.facts.items()):
-            if not name.startswith(_RAW_CLAIMS):
-                yield _row(name, value.hex() if isinstance(value, bytes) else str(value))
+    if claims.tcb:
+        yield _row("firmware", _firmware(claims.tcb))
+    yield _row("debug", _DEBUG[claims.debug])
+    yield _row("machine", claims.hardware_id.hex() or "not named")
+    yield _row("report data", claims.report_data.hex() or "none", _text(claims.report_data))
+    yield _row("made at", _moment(claims.issued_at))
+    yield _row("valid until", _moment(claims.expires_at))
+    for name, value in sorted(claims.facts.items()):
+        if not name.startswith(_RAW_CLAIMS) and value != "":
+            yield _row(name, value.hex() if isinstance(value, bytes) else str(value))
 
 
 def name_root(root_id: bytes, roots: Roots) -> str:
@@ -188,7 +195,7 @@ def _failure(check: Check) -> list[str]:
 def _finding(subject: str, seen: str, wanted: str, remedy: Remedy) -> list[str]:
     return [
         _row("concerns", subject, _meaning(subject.rpartition(": ")[2])),
-        _row("seen", seen),
+        _row("seen", seen, _STATUSES.get(seen, "")),
         _row("wanted", wanted),
         _row("what to do", remedy),
     ]

@@ -22,9 +22,12 @@ from oracle.cli import main
 from oracle.cli.attest_arguments import parse_moment
 from oracle.cli.attest_files import Kind, is_google_vtpm, sort_file
 from oracle.cli.attest_inputs import MAX_FILE, MAX_FILES, read_inputs, read_roots
+from oracle.devnet.silicon.amd import MILAN, VCEK
 from oracle.devnet.silicon.nitro import NitroModule, Request, make_module
 from tests.fakes import tokens
 from tests.fakes import tpm_evidence as tpm
+from tests.fakes.amd import AT as AMD_AT
+from tests.fakes.amd import amd_vendor, make_report, snp_endorsements, snp_evidence
 from tests.fakes.x509_authority import make_certificate
 
 NOW = datetime(2031, 1, 1, tzinfo=UTC)
@@ -307,6 +310,22 @@ def test_what_cannot_be_used_ends_with_2_and_a_line(
     assert result.exit_code == 2, result.output
     assert result.stderr.startswith("error: ")
     assert wanted in result.stderr
+
+
+def test_milan_is_refused_with_the_reason_and_accepted_on_request(tmp_path: Path) -> None:
+    (tmp_path / "report").write_bytes(snp_evidence(make_report(MILAN)).raw)
+    for number, der in enumerate(snp_endorsements(MILAN, VCEK).certificates):
+        (tmp_path / f"{number}.der").write_bytes(der)
+    (tmp_path / "ark").write_bytes(amd_vendor(MILAN).ark)
+    (tmp_path / "policy").write_text("[snp]\nbanned_product_lines = []\n")
+    words = ["verify", tmp_path, "--root", tmp_path / "ark", "--at", AMD_AT]
+    refused = call(*words)
+    assert refused.exit_code == 1
+    assert "FAILED product line: seen Milan, wanted none of Milan" in refused.output
+    assert "extracted by software alone" in refused.output
+    accepted = call(*words, "--policy", tmp_path / "policy")
+    assert accepted.exit_code == 0, accepted.output
+    assert "LOOSENED Product line Milan is accepted although" in accepted.output
 
 
 def test_files_and_folders_have_bounds(nitro: Nitro, tmp_path: Path) -> None:

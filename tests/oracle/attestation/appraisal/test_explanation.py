@@ -10,7 +10,7 @@ from oracle.attestation.appraisal.explanation import (
     name_root,
 )
 from oracle.attestation.appraisal.policy import Policy, ReferenceImage
-from oracle.attestation.claims import Claims, Tcb, Tee, Unchecked
+from oracle.attestation.claims import Claims, Measurement, Tcb, Tee, Unchecked
 from oracle.attestation.findings import (
     Expired,
     Malformed,
@@ -173,6 +173,21 @@ def test_what_to_do_depends_on_the_firmwares_status(status: str, wanted: Remedy)
     assert wanted in text
     assert f"firmware            {status} (" in text
     assert "; INTEL-SA-1" in text
+
+
+def test_the_component_that_falls_short_is_named() -> None:
+    facts = {**tdx().facts, "tcb-shortfall": "SGX TCB component 7 is 0, wanted 12"}
+    text = explained(tdx(tcb=Tcb("OutOfDate", (), {}), facts=facts), Policy())
+    assert "because             SGX TCB component 7 is 0, wanted 12" in text
+    assert "seen                OutOfDate (it has known faults that an update mends)" in text
+
+
+def test_a_submodule_says_only_what_is_new() -> None:
+    inner = tdx(measurements=(*tdx().measurements, Measurement("extra", "", b"\x01")))
+    lines = list(describe(tdx(submodules={"hardware": inner})))
+    assert [line[:5] for line in lines].count("mrtd ") == 1
+    assert "extra               01" in lines
+    assert "hardware: an Intel TDX" in "".join(lines)
 
 
 def test_a_status_that_is_not_known_is_shown_as_it_is() -> None:
