@@ -61,18 +61,23 @@ def show_quote(raw: bytes) -> Node:
     body = reader.take(size, "report body")
     children.append(show_fields("report body", body, BODIES[size], offset=at))
     data_size = reader.u32("signature length")
+    children.append(Node("signature_data_len", str(data_size), reader.position - 4, 4))
     at = reader.position
     data = Reader(reader.take(data_size, "signature data"), offset=at)
     children.append(Node("signature data", "", at, data_size, children=_data(data, version)))
+    end = reader.position
+    children.append(Node("quote_len", str(end), note="what follows is a driver's buffer"))
     if reader.left:
-        padding = "zeros" if not any(reader.rest()) else "not zeros"
-        children.append(Node("padding", padding, at + data_size, len(raw) - at - data_size))
+        note = "not zero" if any(reader.rest()) else "zeros"
+        rest = len(raw) - end
+        children.append(Node("trailing_zero_padding", str(rest), end, rest, note))
     return Node("quote", f"version {version}", 0, len(raw), children=tuple(children))
 
 
 def _data(data: Reader, version: int) -> tuple[Node, ...]:
     signed = (_bytes(data, "signature", 64), _bytes(data, "attestation key", 64))
-    certified = (_certification(data),) if version >= _NESTED else _certified(data)
+    outer = "cert_data_type_outer"
+    certified = (_certification(data, outer),) if version >= _NESTED else _certified(data)
     return signed + certified
 
 
@@ -82,8 +87,10 @@ def _certified(data: Reader) -> tuple[Node, ...]:
     report = data.take(_QE_REPORT_SIZE, "QE report")
     shown = show_fields("QE report", report, SGX_BODY, offset=at)
     signature = _bytes(data, "QE report signature", 64)
-    auth = _bytes(data, "QE authentication data", data.u16("QE authentication data length"))
-    return shown, signature, auth, _certification(data)
+    size = data.u16("QE authentication data length")
+    length = Node("qe_auth_len", str(size), data.position - 2, 2)
+    auth = _bytes(data, "QE authentication data", size)
+    return shown, signature, length, auth, _certification(data)
 
 
 def _bytes(data: Reader, name: str, size: int) -> Node:
@@ -91,18 +98,22 @@ def _bytes(data: Reader, name: str, size: int) -> Node:
     return Node(name, data.take(size, name).hex(), at, size)
 
 
-def _certification(data: Reader) -> Node:
+def _certification(data: Reader, name: str = "cert_data_type") -> Node:
     at = data.position
     kind = data.u16("certification data type")
     size = data.u32("certification data length")
     inner = Reader(data.take(size, "certification data"), offset=at + 6)
-    children: tuple[Node, ...] = ()
+    children = [
+        Node(name, str(kind), at, 2, _CERTIFICATION.get(kind, "unknown")),
+        Node("cert_data_size", str(size), at + 2, 4),
+    ]
     if kind == _REPORT:
-        children = _certified(inner)
+        children += _certified(inner)
     elif kind == _CHAIN:
-        children = _chain(inner.rest())
-    title = f"type {kind}: {_CERTIFICATION.get(kind, 'unknown')}"
-    return Node("certification data", title, at, 6 + size, children=children)
+        children += _chain(inner.rest())
+    else:
+        children.append(_bytes(inner, "data", size))
+    return Node("certification data", "", at, 6 + size, children=tuple(children))
 
 
 def _chain(pem: bytes) -> tuple[Node, ...]:

@@ -33,6 +33,12 @@ def test_every_field_is_shown_where_it_is(form: QuoteForm) -> None:
         assert leaf.offset is not None
         part = raw[leaf.offset : leaf.offset + leaf.size]
         assert leaf.value in (part.hex(), str(int.from_bytes(part, "little"))), leaf
+    # From the first byte to the certificates, with nothing in between.
+    at = 0
+    for leaf in leaves:
+        assert leaf.offset == at
+        at += leaf.size or 0
+    assert at == raw.index(b"-----BEGIN")
     body = body_of(form)
     shown = _named(raw, "report body")
     assert (shown.offset, shown.size) == (raw.index(body), len(body))
@@ -49,9 +55,11 @@ def test_the_machine_is_shown(form: QuoteForm) -> None:
 
 
 def test_what_follows_the_quote_is_said() -> None:
-    assert _named(RAW + bytes(9), "padding").value == "zeros"
-    padding = _named(RAW + b"\1", "padding")
-    assert (padding.value, padding.offset, padding.size) == ("not zeros", len(RAW), 1)
+    padding = _named(RAW + bytes(9), "trailing_zero_padding")
+    assert (padding.value, padding.note) == ("9", "zeros")
+    padding = _named(RAW + b"\1", "trailing_zero_padding")
+    assert (padding.note, padding.offset, padding.size) == ("not zero", len(RAW), 1)
+    assert _named(RAW + bytes(9), "quote_len").value == str(len(RAW))
 
 
 def _certified(data: bytes) -> bytes:
@@ -61,12 +69,12 @@ def _certified(data: bytes) -> bytes:
     return RAW[: begin - 4] + (at - begin + len(data)).to_bytes(4, "little") + RAW[begin:at] + data
 
 
-@pytest.mark.parametrize(
-    ("kind", "title"), [(3, "type 3: PPID encrypted with RSA-3072"), (9, "type 9: unknown")]
-)
-def test_other_certification_data_are_named(kind: int, title: str) -> None:
+@pytest.mark.parametrize(("kind", "note"), [(3, "PPID encrypted with RSA-3072"), (9, "unknown")])
+def test_other_certification_data_are_named(kind: int, note: str) -> None:
     node = _named(_certified(certification(kind, b"abc")), "certification data")
-    assert (node.value, node.size, node.children) == (title, 9, ())
+    shown, size, data = node.children
+    assert (shown.name, shown.value, shown.note) == ("cert_data_type", str(kind), note)
+    assert (size.value, data.value, data.offset) == ("3", b"abc".hex(), (node.offset or 0) + 6)
 
 
 def test_a_chain_that_cannot_be_read_is_said_to_be_so() -> None:
