@@ -35,7 +35,7 @@ from oracle.attestation.codecs.certificates import (
 )
 from oracle.attestation.findings import Expired, Malformed, Refusal, Remedy, Unsigned
 
-__all__ = ["Chain", "load_certificate", "load_crl", "name_of", "verify_chain"]
+__all__ = ["Chain", "check_revocation", "load_certificate", "load_crl", "name_of", "verify_chain"]
 
 #: Certificates between the leaf and the root, both included.
 MAX_DEPTH: Final = 8
@@ -132,6 +132,26 @@ def verify_chain(
     raise refusals[0]
 
 
+def check_revocation(
+    chain: Chain, crls: Iterable[x509.CertificateRevocationList], *, now: int
+) -> Chain:
+    """Check revocation lists for a path that was verified without them.
+
+    Args:
+        chain: From `verify_chain`.
+        crls: As there.
+        now: Seconds since the epoch.
+
+    Raises:
+        Malformed: Too many lists.
+        Unsigned: A list that its issuer did not sign, or a revoked certificate.
+        Expired: A list is outside its window.
+    """
+    lists = tuple(crls)
+    _bound(len(lists), MAX_CRLS, "revocation lists")
+    return _check_lists(chain.path, datetime.fromtimestamp(now, UTC), lists)
+
+
 @dataclass(frozen=True, slots=True)
 class _Search:
     """Every way up from a certificate.
@@ -226,10 +246,19 @@ def _check_path(
         _check_extensions(certificate, understood)
         if depth:
             _check_issuer(certificate, below=depth - 1)
+    for certificate in path[:-1]:
+        _check_hash(certificate)
+    return _check_lists(path, moment, lists)
+
+
+def _check_lists(
+    path: tuple[x509.Certificate, ...],
+    moment: datetime,
+    lists: tuple[x509.CertificateRevocationList, ...],
+) -> Chain:
     ends = [certificate.not_valid_after_utc for certificate in path]
     covered = []
     for certificate, issuer in pairwise(path):
-        _check_hash(certificate)
         own = _lists_of(issuer, lists)
         ends.extend(_check_list(crl, certificate, moment) for crl in own)
         covered.append(bool(own))

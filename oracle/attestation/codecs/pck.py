@@ -188,22 +188,23 @@ def _elements(der: bytes, *, count: int | None = None) -> list[bytes]:
 
 
 def _walk(der: bytes) -> Iterator[bytes]:
-    while der:
-        start = _head(der)
-        size = der[1] if start == 2 else int.from_bytes(der[2:start], "big")
-        if len(der) < start + size:
-            raise MalformedEvidence(f"element ends at {len(der)}, wanted {start + size}")
-        yield der[: start + size]
-        der = der[start + size :]
+    at = 0
+    while at < len(der):
+        start = at + _head(der[at : at + 4])
+        size = der[at + 1] if start == at + 2 else int.from_bytes(der[at + 2 : start], "big")
+        end = start + size
+        if len(der) < end:
+            raise MalformedEvidence(f"element ends at {len(der) - at}, wanted {end - at}")
+        yield der[at:end]
+        at = end
 
 
 def _head(der: bytes) -> int:
     """Bytes of tag and length; the length is definite, in its shortest form, at most 65,535."""
-    length = der[1:4]
-    if length and length[0] < 0x80:
+    if len(der) > 1 and der[1] < 0x80:
         return 2
-    if len(length) > 1 and length[0] == 0x81 and length[1] > 0x7F:
+    if len(der) > 2 and der[1] == 0x81 and der[2] > 0x7F:
         return 3
-    if len(length) > 2 and length[0] == 0x82 and length[1] > 0:
+    if len(der) > 3 and der[1] == 0x82 and der[2] > 0:
         return 4
-    raise MalformedEvidence(f"DER length {length.hex()}, wanted one in its shortest form")
+    raise MalformedEvidence(f"DER length {der[1:4].hex()}, wanted one in its shortest form")

@@ -50,10 +50,13 @@ from oracle.attestation.tees.intel_signatures import QuoteCase, check_signatures
 #: Of quotes that Intel's own quoting enclaves make.
 QE_VENDOR_ID: Final = bytes.fromhex("939a7233f79c4ca9940a0db3957f0607")
 _VENDOR_ID = slice(12, 28)
+#: The version of SGX quotes that the library reads; it need not be asked about others.
+_SGX_VERSION = 3
+_ANOTHER_VERSION = "SGX quotes have to have version 3"
 #: What the library refuses although everything is genuine: it is for a policy to refuse.
 _LEFT_TO_POLICY: Final = frozenset(
     {
-        "SGX TEE quote must have version 3",
+        _ANOTHER_VERSION,
         "Debug mode is enabled",
         "TD profiling is enabled",
         "Reserved bits in TD attributes are set",
@@ -315,6 +318,8 @@ def _end(subject: str | x509.Certificate, window: tuple[datetime, datetime], now
 
 def _opinion(case: QuoteCase) -> _Opinion:
     """What the library says of signatures, chains, lists and levels."""
+    if case.quote.tee is TeeKind.SGX and case.quote.version != _SGX_VERSION:
+        return _Opinion(refusal=_ANOTHER_VERSION)
     try:
         report = dcap_qvl.verify_with_root_ca(
             case.raw, case.collateral.whole, case.root.der, case.now

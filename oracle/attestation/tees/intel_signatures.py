@@ -11,9 +11,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from enclave.domain.errors import SignatureInvalid
-from oracle.attestation.codecs.chains import verify_chain
+from oracle.attestation.codecs.certificates import serial_of
+from oracle.attestation.codecs.chains import check_revocation, verify_chain
 from oracle.attestation.codecs.dcap import DcapQuote, require_signed
-from oracle.attestation.codecs.intel_collateral import IntelCollateral, Signed
+from oracle.attestation.codecs.intel_collateral import IntelCollateral
 from oracle.attestation.codecs.pck import Machine
 from oracle.attestation.findings import Remedy, Step, Unsigned, performing
 from oracle.attestation.roots import Root
@@ -59,19 +60,14 @@ def check_signatures(case: QuoteCase, steps: tuple[Step, ...]) -> None:
     quote, collateral, roots = case.quote, case.collateral, (case.root.der,)
     # 5. pck-chain
     with performing(steps[4], subject="certificate of the machine"):
-        verify_chain(case.pck, (case.ca,), roots, now=case.now)
+        chain = verify_chain(case.pck, (case.ca,), roots, now=case.now)
     # 6. revocation
     with performing(steps[5], subject="certificate of the machine"):
         lists = (collateral.root_crl, collateral.pck_crl)
-        chain = verify_chain(case.pck, (case.ca,), roots, now=case.now, crls=lists)
-        _require_lists(chain.has_crls)
+        _require_lists(check_revocation(chain, lists, now=case.now).has_crls)
     # 7. collateral-signature
-    for name, signed in (
-        ("TCB information", collateral.info_signed),
-        ("quoting enclave identity", collateral.identity_signed),
-    ):
-        with performing(steps[6], subject=name, remedy=Remedy.REFRESH_COLLATERAL):
-            _require_collateral_signature(signed, case)
+    with performing(steps[6], subject="collateral", remedy=Remedy.REFRESH_COLLATERAL):
+        _require_collateral_signatures(collateral, case)
     # 8. qe-report-signature
     with performing(steps[7], subject="quoting enclave's report"):
         key = case.pck.public_key()
@@ -97,11 +93,19 @@ def _require_lists(has_crls: tuple[bool, ...]) -> None:
         )
 
 
-def _require_collateral_signature(signed: Signed, case: QuoteCase) -> None:
-    crls = (case.collateral.root_crl,)
-    verify_chain(signed.signer, (), (case.root.der,), now=case.now, crls=crls)
-    key, document = signed.signer.public_key(), signed.text
-    require_signed(document.text, document.signature, key, what="by the TCB signer")
+def _require_collateral_signatures(collateral: IntelCollateral, case: QuoteCase) -> None:
+    documents = {
+        "TCB information": collateral.info_signed,
+        "quoting enclave identity": collateral.identity_signed,
+    }
+    for signer in dict.fromkeys(signed.signer for signed in documents.values()):
+        verify_chain(signer, (), (case.root.der,), now=case.now)
+        # The list is the root's: step 6 has established it.
+        if collateral.root_crl.get_revoked_certificate_by_serial_number(serial_of(signer)):
+            raise SignatureInvalid(f"serial {serial_of(signer):#x} is on the root's list")
+    for name, signed in documents.items():
+        key, text = signed.signer.public_key(), signed.text
+        require_signed(text.text, text.signature, key, what=f"{name}, by the TCB signer")
 
 
 def _require_quote_signature(quote: DcapQuote) -> None:

@@ -16,6 +16,7 @@ from oracle.attestation.codecs.chains import (
     MAX_DEPTH,
     MAX_TRIES,
     Chain,
+    check_revocation,
     load_certificate,
     load_crl,
     verify_chain,
@@ -351,6 +352,16 @@ def test_a_list_of_the_issuer_is_checked_and_ends_the_claim() -> None:
     assert chain.has_crls == (True, False)
     assert chain.expires_at == int((NOW + timedelta(hours=12)).timestamp())
     assert _verify(crls=(crl, ROOT.revoke())).has_crls == (True, True)
+
+
+def test_lists_can_be_checked_after_the_path() -> None:
+    lists, now = (CA.revoke(1), ROOT.revoke()), int(NOW.timestamp())
+    assert check_revocation(_verify(), lists, now=now) == _verify(crls=lists)
+    revoked = CA.revoke(LEAF.certificate.serial_number)
+    with pytest.raises(Unsigned):
+        check_revocation(_verify(), (revoked,), now=now)
+    with pytest.raises(Malformed):
+        check_revocation(_verify(), (CA.revoke(),) * (MAX_CRLS + 1), now=now)
 
 
 @pytest.mark.parametrize(("issuer", "revoked"), [(CA, LEAF), (ROOT, CA)], ids=["leaf", "ca"])

@@ -34,7 +34,7 @@ def _refused(raw: bytes = b"", **changes: object) -> Refusal:
 
 def test_all_steps_pass_without_the_library() -> None:
     claims = verified(Case(FORM.tee, genuine(FORM)))
-    assert "must have version 3" in claims.unchecked[0].reason
+    assert "have to have version 3" in claims.unchecked[0].reason
 
 
 def test_a_list_of_another_authority_is_none() -> None:
