@@ -1,5 +1,6 @@
 """Claims against a policy and reference values: every check, whatever the others came to."""
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
@@ -167,24 +168,42 @@ def _report_data(
     claims: Claims, policy: Policy, _: Sequence[ReferenceImage], __: int
 ) -> Iterator[Judgement]:
     exact, prefix, seen = policy.report_data, policy.report_data_prefix, claims.report_data
-    if exact is None and not prefix and policy.user_data is None:
-        yield skipped(
-            "report data",
-            "the policy expects none: the evidence may be an old one, or answer somebody else, and"
-            " binds no key of yours",
-        )
+    shown = seen.hex() or _ABSENT
     if exact is not None:
-        yield holds(
-            "report data", seen == exact, seen.hex() or _ABSENT, exact.hex(), Remedy.FRESH_NONCE
-        )
+        yield holds("report data", seen == exact, shown, exact.hex(), Remedy.FRESH_NONCE)
     if prefix:
         is_met, wanted = seen.startswith(prefix), f"{prefix.hex()}…"
-        yield holds("report data", is_met, seen.hex() or _ABSENT, wanted, Remedy.FRESH_NONCE)
+        yield holds("report data", is_met, shown, wanted, Remedy.FRESH_NONCE)
+    if policy.nonce is not None:
+        nonces = _nonces(claims)
+        shown = " or ".join(each.hex() for each in nonces if each) or _ABSENT
+        yield holds("nonce", policy.nonce in nonces, shown, policy.nonce.hex(), Remedy.FRESH_NONCE)
     if policy.user_data is not None:
         given = claims.facts.get("user-data")
         shown = given.hex() if isinstance(given, bytes) else _ABSENT
         wanted = policy.user_data.hex()
         yield holds("user data", given == policy.user_data, shown, wanted, Remedy.FRESH_NONCE)
+    if exact is None and not prefix and policy.nonce is None and policy.user_data is None:
+        yield skipped(
+            "report data",
+            "the policy expects none: the evidence may be an old one, or answer somebody else, and"
+            " binds no key of yours",
+        )
+
+
+def _nonces(claims: Claims) -> list[bytes]:
+    """A nonce of its own, or report data; of a token with several nonces, each."""
+    own = claims.facts.get("nonce")
+    if isinstance(own, bytes):
+        return [own]
+    listed: object = None
+    if claims.format is EvidenceFormat.CONFIDENTIAL_SPACE_TOKEN:
+        try:
+            listed = json.loads(claims.report_data)
+        except (ValueError, RecursionError):
+            pass  # One nonce, which is any text.
+    several = listed if isinstance(listed, list) else []
+    return [claims.report_data, *(each.encode() for each in several if isinstance(each, str))]
 
 
 def _age(

@@ -52,9 +52,9 @@ def skipped(subject: str, reason: str) -> Judgement:
 
 def debug(claims: Claims, policy: Policy) -> Iterator[Judgement]:
     """No debugger can read or change what runs."""
-    if claims.format in _TPM and claims.tee is Tee.TPM:
-        return
     is_token = claims.format is EvidenceFormat.CONFIDENTIAL_SPACE_TOKEN
+    if claims.tee is Tee.TPM and claims.debug is DebugState.UNKNOWN and not is_token:
+        return
     accepted: tuple[DebugState, ...] = _SINCE_BOOT if is_token else _NOT_DEBUGGED
     if policy.allow_debug:
         accepted = tuple(DebugState)

@@ -69,6 +69,7 @@ class Policy:
         audience: What a token's `aud` must be; None for any.
         report_data: What the attested code must have chosen, exactly; None for anything.
         report_data_prefix: What that must begin with.
+        nonce: What a nonce must be: of a token with several, any one.
         user_data: What the fact `user-data` must be, where a platform has a second field that the
             code chooses (Nitro's, Azure's).
         maximum_age_s: How old evidence may be; None for any age.
@@ -99,6 +100,7 @@ class Policy:
     audience: str | None = None
     report_data: bytes | None = None
     report_data_prefix: bytes = b""
+    nonce: bytes | None = None
     user_data: bytes | None = None
     maximum_age_s: int | None = None
     minimum_validity_s: int = 0

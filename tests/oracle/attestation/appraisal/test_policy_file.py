@@ -96,8 +96,9 @@ def test_an_empty_file_is_the_strict_policy() -> None:
     assert read.reference_values == ()
 
 
-def test_a_nonce_is_report_data_in_text() -> None:
-    assert parse_policy(b'nonce = "7e57"').policy.report_data == b"7e57"
+def test_a_nonce_is_text_or_bytes() -> None:
+    assert parse_policy(b'nonce = "7e57"').policy.nonce == b"7e57"
+    assert parse_policy(b'nonce_hex = "7e57"').policy.nonce == b"\x7e\x57"
 
 
 @pytest.mark.parametrize(
@@ -118,7 +119,7 @@ def test_a_nonce_is_report_data_in_text() -> None:
         ("maximum_age_s = 1.5", "maximum_age_s is 1.5, wanted a whole number"),
         ('report_data = "0"', "report_data is '0', wanted bytes"),
         ('platform_ids = ["xy"]', "platform_ids is 'xy', wanted bytes"),
-        ('report_data = "00"\nnonce = "a"', "nonce says again"),
+        ('nonce_hex = "00"\nnonce = "a"', "nonce says again"),
         ("[tdx]\nrequire_sept_ve_disable = 0", "require_sept_ve_disable is 0, wanted true"),
         ("[snp]\nvmpls = []", "snp.vmpls is [], wanted a list of privilege levels"),
         ("[snp]\nvmpls = [4]", "snp.vmpls is [4], wanted a list of privilege levels"),
