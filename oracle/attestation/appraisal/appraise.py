@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import Final
 
 from oracle.attestation.appraisal.checks import MODULE_RULES, holds, skipped
@@ -198,12 +199,12 @@ def _nonces(claims: Claims) -> list[bytes]:
         return [own]
     listed: object = None
     if claims.format is EvidenceFormat.CONFIDENTIAL_SPACE_TOKEN:
-        try:
+        # One nonce may be any text, also such as looks like a list.
+        with suppress(ValueError, RecursionError):
             listed = json.loads(claims.report_data)
-        except (ValueError, RecursionError):
-            pass  # One nonce, which is any text.
     several = listed if isinstance(listed, list) else []
-    return [claims.report_data, *(each.encode() for each in several if isinstance(each, str))]
+    texts = (each for each in several if isinstance(each, str))
+    return [claims.report_data, *(text.encode("utf-8", "surrogatepass") for text in texts)]
 
 
 def _age(

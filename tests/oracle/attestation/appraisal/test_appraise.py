@@ -288,6 +288,7 @@ PASSES: list[tuple[str, Claims, dict[str, Any]]] = [
     ("nonce as report data", tpm(report_data=b"\x02"), {"nonce": b"\x02"}),
     ("a nonce in brackets", space(report_data=b"[any"), {"nonce": b"[any"}),
     ("a nonce that is a list", space(report_data=b"[1]"), {"nonce": b"[1]"}),
+    ("half a character", space(report_data=b'["\\ud800","a"]'), {"nonce": b"a"}),
     ("a number", space(report_data=b"17"), {"nonce": b"17"}),
     ("brackets", space(report_data=b"[" * 30_000), {"nonce": b"[" * 30_000}),
     ("one of several", space(report_data=b'["first","second"]'), {"nonce": b"second"}),
