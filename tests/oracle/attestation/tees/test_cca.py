@@ -211,7 +211,7 @@ def test_a_platforms_claim_outside_its_limits_is_refused(changes: dict[int, Any]
         {44237: b""},
         {44237: b"\x04" + bytes(96)},
         {44237: b"\x02" + bytes(96)},
-        {44237: point(ec.generate_private_key(ec.SECP256R1()))},
+        {44237: point(ec.derive_private_key(7, ec.SECP256R1()))},
         {44237: "text"},
         {44238: bytes(16)},
         {44239: [bytes(32)] * 3},
