@@ -1,12 +1,17 @@
 """A policy in TOML: every key, and every way to get one wrong."""
 
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from enclave.domain.errors import ConfigError
 from oracle.attestation.appraisal.policy import BANNED_PRODUCT_LINES, Policy, ReferenceImage
-from oracle.attestation.appraisal.policy_file import MAX_POLICY, parse_policy
+from oracle.attestation.appraisal.policy_file import _KEYS, MAX_POLICY, parse_policy
 from oracle.attestation.claims import Tee
 from oracle.attestation.evidence import EvidenceFormat
+from oracle.attestation.tees import MODULES
 
 WHOLE = """
 tees = ["tdx", "snp"]
@@ -146,3 +151,34 @@ def test_text_that_is_not_utf_8_and_long_files_are_refused() -> None:
         parse_policy(b"\xff")
     with pytest.raises(ConfigError, match="wanted at most"):
         parse_policy(b"#" * (MAX_POLICY + 1))
+
+
+def _readme() -> str:
+    return (Path(__file__).parents[4] / "oracle/attestation/README.md").read_text()
+
+
+def test_the_policy_in_the_documentation_has_every_key_and_is_read() -> None:
+    text = _readme().partition("```toml\n")[2].partition("```")[0]
+    for placeholder, value in (("<hex>", "00"), ("<text>", "a"), ("https://…", "https://a")):
+        text = text.replace(placeholder, value)
+    parse_policy(text.encode())
+    absent = [key for key in _keys(_KEYS) if f"\n{key} = " not in f"\n{text}"]
+    assert absent == ["nonce_hex", "minimum"]
+    assert "nonce_hex" in text
+    assert "[tcb.minimum." in text
+
+
+def _keys(table: dict[str, Any]) -> Iterator[str]:
+    for key, known in table.items():
+        if isinstance(known, dict):
+            yield from _keys(known)
+        else:
+            yield key
+
+
+def test_every_platform_is_in_the_documentation() -> None:
+    table = _readme().partition("## Platforms")[2].partition("## Policy")[0]
+    rows = [line for line in table.splitlines() if line.startswith("| **")]
+    assert [f"`{name}`" for name in set(MODULES.values()) if f"`{name}`:" not in table] == []
+    assert len(rows) == len(MODULES)
+    assert all(row.count(" | ") == 5 for row in rows)
