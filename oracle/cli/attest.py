@@ -1,5 +1,6 @@
 """`oracle attest`: what evidence proves, whether a policy accepts it, and why not."""
 
+import importlib
 import json
 import os
 import sys
@@ -78,6 +79,10 @@ def attest(arguments: Sequence[str]) -> int:
 def _run(words: Words) -> AttestStatus:
     if words.command is Command.SHOW:
         return _show(words)
+    if words.command is Command.FETCH:
+        # By name: it brings the network's library, which no other command here loads.
+        importlib.import_module("oracle.cli.attest_fetch").fetch(words, _print_line)
+        return AttestStatus.ACCEPTED
     return _verify(words) if words.command is Command.VERIFY else _explain(words)
 
 
@@ -141,6 +146,10 @@ def _read_policy(path: Path | None) -> PolicyFile:
             return parse_policy(file.read(MAX_POLICY + 1))
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}") from error
+
+
+def _print_line(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
 
 
 def _print(output: Output, view: Any, lines: Iterable[str]) -> None:

@@ -52,6 +52,19 @@ register, firmware component, certificate or date concerned, what was seen and w
 do. For success: what is proved, to which root, and what was not checked.
 
 {_INPUT}"""
+FETCH_HELP = """\
+Fetch what the vendors' services have for evidence into a folder, for `verify` to read offline.
+
+Intel's collateral (SGX, TDX); AMD's certificates and revocation lists (SNP, Azure); the key sets
+of Google's OIDC tokens and of Azure Attestation's shared providers; the revocation lists of
+certificates given with --endorsements, where Google and Microsoft keep them. What is there and in
+date is not asked for again. Nothing is verified here: a service can withhold, it cannot forge.
+
+  oracle attest fetch quote.bin --to endorsements
+  oracle attest verify quote.bin -e endorsements
+
+Exit status: 0 all that is needed is there, 2 it is not.
+"""
 SHOW_HELP = f"""\
 Decode evidence into a tree: offset and size in bytes, name, value. Verifies NOTHING.
 
@@ -64,6 +77,7 @@ class Command(StrEnum):
     VERIFY = "verify"
     EXPLAIN = "explain"
     SHOW = "show"
+    FETCH = "fetch"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +95,8 @@ class Words:
         at: Moment of verification, seconds since the epoch.
         pins: Files of keys to trust.
         roots: Files of root certificates to trust instead of the vendors'.
+        to: Folder to fetch into.
+        service: Where Intel's collateral is fetched; empty for Intel's own.
     """
 
     command: Command
@@ -93,6 +109,8 @@ class Words:
     at: int = 0
     pins: tuple[Path, ...] = ()
     roots: tuple[Path, ...] = ()
+    to: Path = Path()
+    service: str = ""
 
 
 def read_words(words: Sequence[str]) -> Words:
@@ -123,6 +141,8 @@ def read_words(words: Sequence[str]) -> Words:
         at=parse_moment(found.get("at")),
         pins=tuple(found.get("pin", ())),
         roots=tuple(found.get("root", ())),
+        to=found.get("to", Path()),
+        service=found.get("service", ""),
     )
 
 
@@ -147,7 +167,12 @@ def parse_moment(text: str | None) -> int:
     return int(moment.timestamp())
 
 
-_HELPS = {Command.VERIFY: VERIFY_HELP, Command.EXPLAIN: EXPLAIN_HELP, Command.SHOW: SHOW_HELP}
+_HELPS = {
+    Command.VERIFY: VERIFY_HELP,
+    Command.EXPLAIN: EXPLAIN_HELP,
+    Command.SHOW: SHOW_HELP,
+    Command.FETCH: FETCH_HELP,
+}
 
 
 def _add_command(commands: Any, command: Command, text: str) -> None:
@@ -159,9 +184,11 @@ def _add_command(commands: Any, command: Command, text: str) -> None:
         allow_abbrev=False,
     )
     _add_input(parser)
-    if command is not Command.SHOW:
+    if command in (Command.VERIFY, Command.EXPLAIN):
         _add_rules(parser)
-    if command is not Command.EXPLAIN:
+    if command is Command.FETCH:
+        _add_fetching(parser)
+    if command in (Command.VERIFY, Command.SHOW):
         parser.add_argument(
             "--output",
             type=Output,
@@ -170,6 +197,18 @@ def _add_command(commands: Any, command: Command, text: str) -> None:
             metavar="FORM",
             help="text for people (default), json for machines",
         )
+
+
+def _add_fetching(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--to", type=Path, required=True, metavar="DIR", help="folder for what is fetched"
+    )
+    parser.add_argument(
+        "--service",
+        default="",
+        metavar="URL",
+        help="a cache with the API of Intel's service (PCCS) instead of Intel's",
+    )
 
 
 def _add_input(parser: argparse.ArgumentParser) -> None:

@@ -239,12 +239,14 @@ def _intel(name: Path, raw: bytes) -> dict[str, str]:
 
 
 def _files(path: Path) -> Iterator[_File]:
-    """A file, or those in a folder."""
+    """A file, or those in a folder that are not hidden."""
     if not path.is_dir():
         yield _File(path, True, _read(path))
         return
     try:
-        inside = sorted(each for each in path.iterdir() if each.is_file())
+        inside = sorted(
+            each for each in path.iterdir() if each.is_file() and not each.name.startswith(".")
+        )
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}") from error
     if len(inside) > MAX_FILES:

@@ -15,6 +15,7 @@ from oracle.attestation.endorsements.errors import CollateralUnavailable
 from oracle.attestation.endorsements.folder import load_collateral
 from oracle.attestation.endorsements.pcs import (
     MAX_REPLY,
+    Get,
     Platform,
     Reply,
     Wanted,
@@ -57,11 +58,7 @@ class Service:
 
     async def fetch(self, platform: Platform, wanted: Wanted) -> tuple[Document, ...]:
         """Ask the service."""
-        async with _session(self.timeout_s) as session:
-
-            async def get(url: str) -> Reply:
-                return await _get(session, url)
-
+        async with open_get(self.timeout_s) as get:
             return await fetch_collateral(get, self.url.rstrip("/"), platform, wanted)
 
 
@@ -97,6 +94,17 @@ def _concerns(document: Document, platform: Platform) -> bool:
             return tee is platform.tee
         case _:
             return True
+
+
+@asynccontextmanager
+async def open_get(timeout_s: float) -> AsyncIterator[Get]:
+    """What carries questions over HTTP: neither redirected nor repeated, each within the limit."""
+    async with _session(timeout_s) as session:
+
+        async def get(url: str) -> Reply:
+            return await _get(session, url)
+
+        yield get
 
 
 @asynccontextmanager

@@ -494,6 +494,38 @@ def test_whoever_reads_only_the_beginning_gets_no_traceback(nitro: Nitro) -> Non
     assert result.stderr == ""
 
 
+def test_evidence_that_brings_all_it_needs_has_nothing_fetched(nitro: Nitro) -> None:
+    result = call("fetch", nitro.document, "--to", nitro.folder / "new")
+    assert result.exit_code == 0, result.stderr
+    assert "nothing to fetch" in result.output
+
+
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        (["document", "--to", "d", "--service", "http://elsewhere.example"], "--service is"),
+        (["document", "--to", "d", "--service", "ftp://a"], "--service is"),
+        (["document", "--to", "document/in"], "document/in: Not a directory"),
+        (["noise", "--to", "d"], "noise: 4 bytes"),
+        (["quote", "--to", "d"], "quote: "),
+    ],
+)
+def test_what_cannot_be_fetched_ends_with_2(
+    nitro: Nitro, monkeypatch: pytest.MonkeyPatch, words: list[str], wanted: str
+) -> None:
+    monkeypatch.chdir(nitro.folder)
+    (nitro.folder / "noise").write_bytes(b"nois")
+    (nitro.folder / "quote").write_bytes(HEADS[EvidenceFormat.TDX_QUOTE])
+    result = call("fetch", *words)
+    assert result.exit_code == 2
+    assert wanted in result.stderr
+
+
+def test_hidden_files_of_a_folder_are_not_read(nitro: Nitro) -> None:
+    (nitro.folder / ".fetched.json").write_text("{}")
+    assert read_inputs(nitro.folder, []).ignored == ()
+
+
 FORBIDDEN = (
     *("web3", "aiohttp", "pydantic", "eth_account", "structlog", "prometheus_client"),
     *("asyncio", "sqlite3", "typer"),
