@@ -18,8 +18,10 @@ from oracle.attestation.codecs.certificates import UNREADABLE, load_certificate,
 from oracle.attestation.evidence import EvidenceFormat
 from oracle.attestation.tees import detect
 
+#: Never looks twice at a byte, however much of it is white.
 _PEM = re.compile(
-    rb"-----BEGIN ([A-Z0-9 ]+)-----\s+([A-Za-z0-9+/=\s]+?)\s*-----END \1-----", re.ASCII
+    rb"-----BEGIN ([A-Z0-9 ]++)-----\s++([A-Za-z0-9+/=][A-Za-z0-9+/=\s]*+)-----END \1-----",
+    re.ASCII,
 )
 #: TCG PC Client Platform Firmware Profile 1.05, section 10.4.5.1: the first event of a log, after
 #: its register's number, is of type EV_NO_ACTION and without digest.

@@ -50,6 +50,8 @@ MAX_TRIES: Final = 16
 _UNDERSTOOD: Final = frozenset(
     {x509.BasicConstraints.oid, x509.KeyUsage.oid, x509.ExtendedKeyUsage.oid}
 )
+#: Of an RSA key; vendors have 65,537.
+_MAX_EXPONENT: Final = 2**32
 _CURVES: Final = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
 _HASHES: Final = (SHA256, SHA384, SHA512)
 
@@ -110,10 +112,10 @@ def verify_chain(
 
     Raises:
         Malformed: Too many certificates or lists, or extensions that cannot be read.
-        Unsigned: No path to a root (of RSA keys of 2,048 to 4,096 bits and keys on NIST's curves),
-            a signature that does not verify or whose digest is not of the SHA-2 family, an issuer
-            that is no CA or has no room, a critical extension that nobody reads, a list that its
-            issuer did not sign, or a revoked certificate.
+        Unsigned: No path to a root (of RSA keys of 2,048 to 4,096 bits with an exponent below 2^32,
+            and keys on NIST's curves), a signature that does not verify or whose digest is not of
+            the SHA-2 family, an issuer that is no CA or has no room, a critical extension that
+            nobody reads, a list that its issuer did not sign, or a revoked certificate.
         Expired: A certificate or a list is outside its window.
         Refusal: Where several paths were tried, what the first one failed by.
     """
@@ -211,7 +213,7 @@ def _is_issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bo
 def _is_quick(key: CertificatePublicKeyTypes) -> bool:
     """Whether it is of a kind that vendors use; others can take many times as long."""
     if isinstance(key, rsa.RSAPublicKey):
-        return 2048 <= key.key_size <= 4096
+        return 2048 <= key.key_size <= 4096 and key.public_numbers().e < _MAX_EXPONENT
     return isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, _CURVES)
 
 

@@ -164,11 +164,12 @@ def _load(text: bytes) -> dict[str, Any]:
             parse_float=_refuse_number,
             parse_constant=_refuse_number,
         )
+        layout = json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise MalformedEvidence(f"document is not JSON: {error}") from error
     if not isinstance(document, dict):
         raise MalformedEvidence("document is not an object")
-    if json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode() != text:
+    if layout != text:
         raise MalformedEvidence("document is not in the vendor's compact layout")
     return document
 

@@ -404,6 +404,12 @@ def test_things_are_told_by_their_content(
     assert sort_file(pem)[0].raw == der
 
 
+@pytest.mark.parametrize("start", [b"-----BEGIN A-----", b"-----BEGIN A-----\nA"])
+def test_white_space_takes_no_time(start: bytes) -> None:
+    # A search that looks at it again for every byte takes hours, and the test has a limit.
+    assert kinds(start + b"\n" * 1_000_000) == [Kind.OTHER]
+
+
 def test_a_google_machines_certificate_is_told_by_its_extension(
     tmp_path: Path, module: NitroModule
 ) -> None:

@@ -323,14 +323,27 @@ def test_a_path_length_has_room_for_as_many_authorities_as_it_says() -> None:
     assert len(_verify(leaf, (high, low), (root,)).path) == 4
 
 
+def _with_exponent(exponent: int) -> rsa.RSAPrivateKey:
+    """A key that works, of 2,048 bits."""
+    made = rsa.generate_private_key(65537, 2048).private_numbers()
+    p, q = made.p, made.q
+    d = pow(exponent, -1, (p - 1) * (q - 1))
+    public = rsa.RSAPublicNumbers(exponent, p * q)
+    rest = (rsa.rsa_crt_dmp1(d, p), rsa.rsa_crt_dmq1(d, q), rsa.rsa_crt_iqmp(p, q))
+    return rsa.RSAPrivateNumbers(p, q, d, *rest, public).private_key()
+
+
 @pytest.mark.parametrize(
     "key",
     [
         rsa.generate_private_key(65537, 1024),
+        # A prime, so that it is never a divisor of what it must not divide; verifying takes as
+        # long as the exponent is.
+        _with_exponent(2**32 + 15),
         ec.generate_private_key(ec.BrainpoolP512R1()),
         ed25519.Ed25519PrivateKey.generate(),
     ],
-    ids=["short RSA", "another curve", "Ed25519"],
+    ids=["short RSA", "long exponent", "another curve", "Ed25519"],
 )
 def test_an_issuer_of_another_kind_of_key_is_not_tried(key: Any) -> None:
     root = make_certificate("root", key=rsa.generate_private_key(65537, 2048))

@@ -208,6 +208,7 @@ def test_an_ill_tcb_info_is_refused(document: bytes, edit: Edit, said: str) -> N
         b'{"a": 1}',
         b'{"a":1}\n',
         b'{"a":"\\u0041"}',
+        b'{"a":"\\ud800"}',
         b"[" * 30_000,
         b" " * 32_769,
     ],
