@@ -1,5 +1,6 @@
 """One recorded case of evidence, put together from its manifest's entries by their roles."""
 
+import base64
 import hashlib
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -82,6 +83,17 @@ def read_file(folder: Path, entry: Entry) -> bytes:
         raise NotACase(f"{entry['file']}: SHA-256 {seen}, wanted {entry['sha256']}")
     if entry.get("size") not in (None, len(raw)):
         raise NotACase(f"{entry['file']}: {len(raw)} bytes, wanted {entry['size']}")
+    return _decoded(raw, str(entry.get("encoding", "")))
+
+
+def _decoded(raw: bytes, encoding: str) -> bytes:
+    """What is in a file that is stored as digits or in base64."""
+    word = encoding.lower().partition(" ")[0]
+    if word in ("hex", "hexadecimal"):
+        return bytes.fromhex(raw.decode())
+    if word in ("base64", "base64url"):
+        text = b"".join(raw.split()).translate(bytes.maketrans(b"-_", b"+/"))
+        return base64.b64decode(text + b"=" * (-len(text) % 4), validate=True)
     return raw
 
 
@@ -89,6 +101,8 @@ def build_case(folder: Path, entry: Entry, vector: Sequence[Entry]) -> Case:
     """Evidence and everything that lies beside it."""
     raw = read_file(folder, entry)
     told = _format(raw, str(entry.get("kind", "")))
+    if told in _TOKENS:
+        raw = raw.rstrip(b"\r\n")
     found = gather(folder, told, _companions(entry, vector))
     certificates = tuple(found.certificates)
     if told is EvidenceFormat.TPM_QUOTE and is_google_vtpm(certificates):
@@ -156,12 +170,12 @@ def times_of(entry: Entry) -> tuple[int, ...]:
     return (first, *exact)
 
 
-def window_end(entry: Entry) -> int:
-    """The last moment at which the case verifies."""
+def window(entry: Entry) -> tuple[int, int]:
+    """The first and the last moment at which the case verifies."""
     given = entry.get("verifies_at") or {}
     for name in _WINDOWS:
         if given.get(name):
-            return _window(given[name])[1]
+            return _window(given[name])
     raise NotACase("no window in verifies_at")
 
 
@@ -184,6 +198,8 @@ def _format(raw: bytes, kind: str) -> EvidenceFormat:
     return detect(raw)
 
 
+#: Stored as lines of text, perhaps with an end.
+_TOKENS = (EvidenceFormat.MAA_TOKEN, EvidenceFormat.CONFIDENTIAL_SPACE_TOKEN)
 _KINDS = (
     ("tdx-quote", EvidenceFormat.TDX_QUOTE),
     ("sgx-quote", EvidenceFormat.SGX_QUOTE),

@@ -8,9 +8,9 @@ from typing import Any
 import cbor2
 
 from oracle.attestation.claims import Claims
-from oracle.attestation.evidence import Part
+from oracle.attestation.evidence import EvidenceFormat, Part
 from oracle.attestation.roots import vendor_roots
-from scripts.vector_kinds.evidence_case import Case, NotACase, window_end
+from scripts.vector_kinds.evidence_case import Case, NotACase, window
 from scripts.vector_kinds.outcome import Entry
 
 #: Of the bytes of a long field, at least this many are changed, spread over all of it.
@@ -121,7 +121,62 @@ def _untag(value: Any) -> Any:
 
 def _late(case: Case, found: re.Match[str], _: Verifier) -> Iterator[Negative]:
     late = int(found["seconds"])
-    yield Negative(f"{late} s late", case, window_end(case.entry) + late)
+    yield Negative(f"{late} s late", case, window(case.entry)[1] + late)
+
+
+def _early(case: Case, found: re.Match[str], _: Verifier) -> Iterator[Negative]:
+    early = int(found["seconds"])
+    yield Negative(f"{early} s early", case, window(case.entry)[0] - early)
+
+
+def _signature(case: Case, _: re.Match[str], __: Verifier) -> Iterator[Negative]:
+    """One bit in each of many bytes of the main file's signature."""
+    if Part.TPM_SIGNATURE in case.evidence.parts:
+        yield from _part_flips(case, Part.TPM_SIGNATURE)
+        return
+    find = _SIGNATURES.get(case.evidence.format)
+    if find is None:
+        raise NotACase(f"where a {case.evidence.format} has its signature is not known here")
+    yield from _flip(case, find(case.evidence.raw))
+
+
+def _part_flips(case: Case, part: Part) -> Iterator[Negative]:
+    raw = case.evidence.parts[part]
+    for at in range(len(raw)):
+        changed = bytearray(raw)
+        changed[at] ^= 1 << (at % 8)
+        parts = {**case.evidence.parts, part: bytes(changed)}
+        evidence = replace(case.evidence, parts=parts)
+        yield Negative(f"{part} byte {at}", replace(case, evidence=evidence), case.times[0])
+
+
+def _cose_signature(raw: bytes) -> bytes:
+    return bytes(_untag(cbor2.loads(raw))[3])
+
+
+#: The signature in the main file, as it stands there.
+_SIGNATURES: dict[EvidenceFormat, Callable[[bytes], bytes]] = {
+    EvidenceFormat.SNP_REPORT: lambda raw: raw[0x2A0:0x330],
+    EvidenceFormat.NITRO_DOCUMENT: _cose_signature,
+    EvidenceFormat.PSA_TOKEN: _cose_signature,
+    EvidenceFormat.MAA_TOKEN: lambda raw: raw.rpartition(b".")[2],
+    EvidenceFormat.CONFIDENTIAL_SPACE_TOKEN: lambda raw: raw.rpartition(b".")[2],
+}
+
+
+def _without(case: Case, found: re.Match[str], _: Verifier) -> Iterator[Negative]:
+    """Something that came with the evidence is left out."""
+    empty: dict[str, Any] = {
+        "collateral": {"intel": {}},
+        "chain": {"certificates": ()},
+        "certificate": {"certificates": ()},
+        "jwks": {"jwks": None},
+        "key set": {"jwks": None},
+    }
+    changed = replace(case.endorsements, **empty[found["what"].lower().removesuffix("s")])
+    if changed == case.endorsements:
+        raise NotACase(f"there is no {found['what']} to leave out")
+    yield Negative(f"without {found['what']}", replace(case, endorsements=changed), case.times[0])
 
 
 def _other_root(case: Case, found: re.Match[str], _: Verifier) -> Iterator[Negative]:
@@ -153,18 +208,24 @@ def _pcr(case: Case, found: re.Match[str], _: Verifier) -> Iterator[Negative]:
         yield Negative(what, replace(case, evidence=evidence), case.times[0])
 
 
-def _user_data(case: Case, found: re.Match[str], verifier: Verifier) -> Iterator[Negative]:
-    """Other user data than the evidence has are expected."""
-    seen = verifier(case, case.times[0]).facts.get("user-data")
+def _expected(case: Case, found: re.Match[str], verifier: Verifier) -> Iterator[Negative]:
+    """Something else than the evidence has is expected."""
+    claims = verifier(case, case.times[0])
+    name = found["field"].lower().replace(" ", "-")
+    seen = claims.report_data if name in ("nonce", "report-data") else claims.facts.get(name)
+    seen = claims.facts.get("nonce", seen) if name == "nonce" else seen
     if not isinstance(seen, bytes) or not seen:
-        raise NotACase("the evidence has no user data")
-    expected = seen[:-1] + bytes.fromhex(found["last"])
-    if expected == seen:
-        raise NotACase("the evidence has just this user data")
-    yield Negative("other user data", case, case.times[0], {"user_data": expected})
+        raise NotACase(f"the evidence has no {found['field']}")
+    last = bytes.fromhex(found["last"]) if found["last"] else bytes((seen[-1] ^ 1,))
+    if seen[-1:] == last:
+        raise NotACase(f"the evidence has just this {found['field']}")
+    policy = {name.replace("-", "_"): seen[:-1] + last}
+    yield Negative(f"other {name}", case, case.times[0], policy)
 
 
 _CHANGE = r"(?:flip|change) (?:a|any|one) (?:byte|bit) (?:in|inside|of)"
+_FIELD = r"(?P<field>user data|nonce|report data)"
+_BROUGHT = r"(?P<what>collateral|chain|certificates?|jwks|key set)"
 #: What a note says, and what is done.
 _WORDINGS: tuple[tuple[str, Callable[[Case, re.Match[str], Verifier], Iterator[Negative]]], ...] = (
     (rf"{_CHANGE} the (?P<token>realm |platform )?payload(?: bstr)?", _payload),
@@ -172,5 +233,8 @@ _WORDINGS: tuple[tuple[str, Callable[[Case, re.Match[str], Verifier], Iterator[N
     (r"verify at (?:the )?window end \+ (?P<seconds>[0-9]+) s", _late),
     (r"replace cabundle\[(?P<index>[0-9]+)\] by another root", _other_root),
     (r"change (?:one|any) PCR in (?P<file>\S+)", _pcr),
-    (r"expected user data with last byte 0x(?P<last>[0-9a-f]{2})", _user_data),
+    (rf"(?:another )?expected {_FIELD}(?: with last byte 0x(?P<last>[0-9a-f]{{2}}))?", _expected),
+    (rf"{_CHANGE} the signature", _signature),
+    (r"verify at (?:the )?window (?:start|begin) - (?P<seconds>[0-9]+) s", _early),
+    (rf"(?:without|leave out|remove|drop) the {_BROUGHT}", _without),
 )

@@ -14,6 +14,7 @@ _STATUS = (
 _STATUSES = rf"{_STATUS}(?:(?:, | or | and |, and |/){_STATUS})*"
 _ADVISORY = r"[A-Z]+-SA-[0-9]+"
 _ADVISORIES = rf"{_ADVISORY}(?:(?:, | or | and |, and ){_ADVISORY})*"
+_NOT = r"(?:denied|refused|not allowed|not accepted)"
 _LINE = r"(?:Milan|Genoa|Turin)"
 
 
@@ -64,6 +65,14 @@ def _number(policy: Policy, words: str) -> Policy:
     return replace(policy, minimum_evaluation_number=int(re.findall(r"[0-9]+", words)[-1]))
 
 
+def _audience(policy: Policy, words: str) -> Policy:
+    return replace(policy, audience=words.split()[1])
+
+
+def _nonce(policy: Policy, words: str) -> Policy:
+    return replace(policy, nonce=words.split()[1].encode())
+
+
 def _set(**changes: object) -> Callable[[Policy, str], Policy]:
     return lambda policy, _: replace(policy, **changes)  # type: ignore[arg-type] # by name
 
@@ -75,7 +84,7 @@ _CLAUSES: tuple[tuple[str, Callable[[Policy, str], Policy]], ...] = (
         _allow_statuses,
     ),
     (
-        rf"(?:advisor(?:y|ies) )?{_ADVISORIES}(?: is| are)? (?:denied|refused|not allowed)",
+        rf"(?:advisor(?:y|ies) )?{_ADVISORIES}(?: is| are)? {_NOT}",
         _deny,
     ),
     (rf"only (?:advisor(?:y|ies) )?{_ADVISORIES}(?: is| are)? (?:allowed|accepted)", _only),
@@ -91,7 +100,7 @@ _CLAUSES: tuple[tuple[str, Callable[[Policy, str], Policy]], ...] = (
         r"MIGRATE_MA(?: is)? (?:allowed|accepted)",
         _set(allow_migration_agent=True),
     ),
-    (r"SMT(?: is)? (?:denied|refused|not allowed)", _set(allow_smt=False)),
+    (rf"SMT(?: is)? {_NOT}", _set(allow_smt=False)),
     (
         r"SEPT_VE_DISABLE(?: is)? (?:not required|ignored)",
         _set(require_sept_ve_disable=False),
@@ -101,7 +110,12 @@ _CLAUSES: tuple[tuple[str, Callable[[Policy, str], Policy]], ...] = (
         _set(require_mrservicetd_zero=False),
     ),
     (r"nonce(?: is)? not required", _set(require_nonce=False)),
-    (rf"{_LINE}(?: product line)?(?: is)? (?:banned|denied|refused|not allowed)", _ban),
+    (r"audience \S+ (?:expected|required|demanded)", _audience),
+    (r"nonce \S+ (?:expected|required|demanded)", _nonce),
+    (
+        rf"{_LINE}(?: product line)?(?: is)? (?:banned|{_NOT})",
+        _ban,
+    ),
     (
         r"(?:minimum |at least )?(?:TCB )?evaluation (?:data )?number (?:at least |>= ?)?[0-9]+",
         _number,

@@ -1,5 +1,6 @@
 """What `scripts/vectors` makes of evidence, on folders made here: what is wrong is called wrong."""
 
+import base64
 import hashlib
 import json
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from oracle.attestation.appraisal.policy import Policy
+from oracle.attestation.appraisal.policy import BANNED_PRODUCT_LINES, Policy
 from oracle.devnet.silicon.amd import MILAN, VCEK
 from oracle.devnet.silicon.nitro import Request, make_module
 from scripts.vector_kinds import main
@@ -25,6 +26,7 @@ from tests.fakes.amd import amd_vendor, endorsed_key, make_report, snp_evidence
 NOW = datetime(2031, 1, 1, tzinfo=UTC)
 PCRS = {0: b"\x01" * 48, 1: b"\x02" * 48, 2: b"\x03" * 48, 4: b"\x04" * 48}
 Entry = dict[str, Any]
+DEFAULT_BAN = dict(BANNED_PRODUCT_LINES)
 
 
 @dataclass
@@ -86,6 +88,8 @@ def nitro(tmp_path: Path, document: tuple[bytes, bytes]) -> Folder:
             {"note": "verify at window end + 1 s", "expect": "reject"},
             {"note": "replace cabundle[0] by another root", "expect": "reject"},
             {"note": "expected user data with last byte 0x01", "expect": "reject"},
+            {"note": "another expected nonce", "expect": "reject"},
+            {"note": "flip any bit of the signature", "expect": "reject"},
         ],
         expected_under_other_policies=[{"policy": "debug allowed", "expected": "accept"}],
     )
@@ -98,8 +102,8 @@ def test_a_case_that_is_right_in_everything_passes(
 ) -> None:
     status, lines = nitro.run(capsys)
     assert status == 0, lines
-    assert [line[:4] for line in lines[:-3]] == ["pass"] * 9
-    assert lines[-3:] == ["nitro: 9 right, 0 wrong", "0 not applicable", "9 passed, 0 failed"]
+    assert [line[:4] for line in lines[:-3]] == ["pass"] * 11
+    assert lines[-3:] == ["nitro: 11 right, 0 wrong", "0 not applicable", "11 passed, 0 failed"]
     assert "[facts]  8 as asserted" in lines[1]
 
 
@@ -158,6 +162,13 @@ WRONG: list[tuple[str, Callable[[Entry], None], str]] = [
         _negative(note="verify at window end + 0 s"),
         "accept, wanted reject: 0 s late: the verifier took it",
     ),
+    ("no chain", _negative(note="without the chain"), "there is no chain to leave out"),
+    ("same report data", _negative(note="expected report data with last byte 0x6f"), "just this"),
+    (
+        "early",
+        _negative(note="verify at window start - 0 s"),
+        "accept, wanted reject: 0 s early: the verifier took it",
+    ),
     ("policy", _policy("debug allowed", "reject"), "accept, wanted reject"),
     ("other policy", _policy("be lenient", "accept"), "'be lenient' is no rule that is known"),
 ]
@@ -196,8 +207,21 @@ def test_a_change_to_what_is_refused_anyway_proves_nothing(
     nitro.entries[0]["expected_under_other_policies"] = []
     status, lines = nitro.run(capsys)
     assert status == 1
-    assert [line[:4] for line in lines[:-3]] == ["pass"] + ["FAIL"] * 6
+    assert [line[:4] for line in lines[:-3]] == ["pass"] + ["FAIL"] * 8
     assert "refused without the change" in lines[1]
+
+
+def test_files_that_are_stored_in_digits_are_read(
+    nitro: Folder, document: tuple[bytes, bytes], capsys: pytest.CaptureFixture[str]
+) -> None:
+    for encoding, text in (
+        ("hex", document[0].hex().encode()),
+        ("base64url without padding", base64.urlsafe_b64encode(document[0]).rstrip(b"=")),
+    ):
+        entry = nitro.entries[0]
+        (nitro.path / entry["file"]).write_bytes(text)
+        entry.update(encoding=encoding, size=len(text), sha256=hashlib.sha256(text).hexdigest())
+        assert nitro.run(capsys)[0] == 0
 
 
 def test_an_unknown_role_is_read_by_content_or_wrong(
@@ -285,6 +309,10 @@ def amd(tmp_path: Path) -> Folder:
             {"policy": "VMPL 1 required", "expected": "reject"},
             {"policy": "SMT not allowed", "expected": "reject"},
         ],
+        derived_negatives=[
+            {"note": "flip a bit of the signature"},
+            {"note": "leave out the chain"},
+        ],
     )
     for folder_name in ("report", "alone"):
         folder.add(f"{folder_name}/ark.der", "trust-root", vendor.ark)
@@ -307,7 +335,7 @@ def test_amds_reports_and_certificates_alone(
 ) -> None:
     status, lines = amd.run(capsys)
     assert status == 0, lines
-    assert lines[-3] == "snp: 7 right, 0 wrong"
+    assert lines[-3] == "snp: 9 right, 0 wrong"
     amd.entries[-1]["facts"]["ek_extensions"]["ucode"] = 220
     assert "ucode is 219, wanted 220" in "".join(amd.run(capsys)[1])
     amd.entries[-1]["trust_root"] = None
@@ -381,6 +409,9 @@ def test_another_vendors_root_that_is_not_packaged_is_wrong(
         ("SEPT_VE_DISABLE not required", {"require_sept_ve_disable": False}),
         ("MRSERVICETD ignored", {"require_mrservicetd_zero": False}),
         ("nonce not required", {"require_nonce": False}),
+        ("nonce 7e57 expected", {"nonce": b"7e57"}),
+        ("audience https://oracle.example required", {"audience": "https://oracle.example"}),
+        ("Milan not accepted", {"banned_product_lines": DEFAULT_BAN}),
         ("minimum evaluation number 18", {"minimum_evaluation_number": 18}),
     ],
 )
