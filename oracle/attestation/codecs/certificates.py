@@ -48,7 +48,7 @@ def load_certificate(der: bytes, *, subject: str) -> x509.Certificate:
         subject: What it is, for the refusal.
 
     Raises:
-        Malformed: Too long, or not one X.509 certificate.
+        Malformed: Too long, or not one X.509 certificate with dates from the year 1 on.
     """
     if len(der) > MAX_CERTIFICATE_SIZE:
         raise Malformed(
@@ -60,6 +60,8 @@ def load_certificate(der: bytes, *, subject: str) -> x509.Certificate:
     try:
         certificate = x509.load_der_x509_certificate(der)
         _check_signature_bits(der, certificate.signature)
+        # The library reads dates when they are asked for, and raises for the year 0.
+        _ = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     except UNREADABLE as error:
         raise Malformed(
             "other bytes", "one DER certificate", subject=subject, remedy=Remedy.FULL_CHAIN
@@ -77,6 +79,7 @@ def load_crl(der: bytes) -> x509.CertificateRevocationList:
         if len(der) <= MAX_CRL_SIZE:
             crl = x509.load_der_x509_crl(der)
             _check_signature_bits(der, crl.signature)
+            _ = crl.last_update_utc
             if crl.next_update_utc is not None:
                 return crl
     except UNREADABLE:

@@ -1,7 +1,7 @@
 """Certificates and lists are read whole, within bounds, or refused with a typed error."""
 
 import warnings
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from cryptography import x509
@@ -56,6 +56,26 @@ def test_other_bytes_are_no_certificate(encoded: bytes) -> None:
     with pytest.raises(Malformed) as caught:
         load_certificate(encoded, subject="the leaf")
     assert caught.value.subject == "the leaf"
+
+
+#: Dates of which one is written in full, as all from 2050 on are.
+_DATES = [
+    {"begin": datetime(2050, 1, 1, tzinfo=UTC), "end": datetime(2051, 1, 1, tzinfo=UTC)},
+    {"begin": datetime(2049, 1, 1, tzinfo=UTC), "end": datetime(2050, 1, 1, tzinfo=UTC)},
+]
+_YEAR_0 = (b"20500101000000Z", b"00000101000000Z")
+
+
+@pytest.mark.parametrize("dates", _DATES, ids=["begin", "end"])
+def test_no_certificate_and_no_list_is_of_the_year_0(dates: dict[str, datetime]) -> None:
+    encoded = ROOT.issue("a leaf", **dates).der
+    load_certificate(encoded, subject="a leaf")
+    with pytest.raises(Malformed):
+        load_certificate(_changed(encoded, *_YEAR_0), subject="a leaf")
+    crl = ROOT.revoke(**dates).public_bytes(Encoding.DER)
+    load_crl(crl)
+    with pytest.raises(Malformed):
+        load_crl(_changed(crl, *_YEAR_0))
 
 
 def test_the_serial_number_0_is_read_without_a_warning() -> None:
