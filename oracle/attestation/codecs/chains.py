@@ -134,6 +134,7 @@ def verify_chain(
     raise refusals[0]
 
 
+@quietly()
 def check_revocation(
     chain: Chain, crls: Iterable[x509.CertificateRevocationList], *, now: int
 ) -> Chain:

@@ -400,6 +400,15 @@ def test_a_list_outside_its_window_is_refused(window: dict[str, Any]) -> None:
     assert refusal.remedy is Remedy.REFRESH_COLLATERAL
 
 
+def test_a_strangers_odd_name_is_read_without_a_warning() -> None:
+    common_name, country = bytes.fromhex("0603550403"), bytes.fromhex("0603550406")
+    encoded = make_certificate("stranger").revoke().public_bytes(Encoding.DER)
+    odd = load_crl(encoded.replace(common_name, country))
+    now = int(NOW.timestamp())
+    # A country has two letters, which the library warns of; warnings are errors in tests.
+    assert check_revocation(_verify(), (odd,), now=now) == _verify(crls=(odd,)) == _verify()
+
+
 def test_lists_of_strangers_are_not_looked_at() -> None:
     stranger = make_certificate("stranger").revoke(
         LEAF.certificate.serial_number, end=NOW - timedelta(hours=1)
