@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from enum import IntEnum, StrEnum
+from enum import IntEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +10,10 @@ import typer
 
 from enclave.domain.errors import AttestationError, ChainError, ConfigError, OracleError
 from oracle.attestation.endorsements.errors import CollateralUnavailable
+from oracle.cli.output import Output
 from oracle.store import JournalError, JournalLocked
+
+__all__ = ["ConfigPath", "ExitStatus", "Output", "OutputOption", "ends_with_status", "exit_status"]
 
 
 class ExitStatus(IntEnum):
@@ -22,13 +25,6 @@ class ExitStatus(IntEnum):
     NOT_READY = 3
     JOURNAL_LOCKED = 4
     JOURNAL_UNUSABLE = 5
-
-
-class Output(StrEnum):
-    """Form of the result."""
-
-    TEXT = "text"
-    JSON = "json"
 
 
 ConfigPath = Annotated[

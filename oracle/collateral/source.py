@@ -15,6 +15,7 @@ from oracle.attestation.endorsements.errors import CollateralUnavailable
 from oracle.attestation.endorsements.folder import load_collateral
 from oracle.attestation.endorsements.pcs import (
     MAX_REPLY,
+    Get,
     Platform,
     Reply,
     Wanted,
@@ -59,11 +60,7 @@ class Service:
     async def fetch(self, platform: Platform, wanted: Wanted) -> tuple[Document, ...]:
         """Ask the service; no error shows what may be secret in its URL."""
         service = self.url.rstrip("/")
-        async with _session(self.timeout_s) as session:
-
-            async def get(url: str) -> Reply:
-                return await _get(session, url)
-
+        async with open_get(self.timeout_s) as get:
             try:
                 return await fetch_collateral(get, service, platform, wanted)
             except CollateralUnavailable as error:
@@ -105,6 +102,17 @@ def _concerns(document: Document, platform: Platform) -> bool:
             return tee is platform.tee
         case _:
             return True
+
+
+@asynccontextmanager
+async def open_get(timeout_s: float) -> AsyncIterator[Get]:
+    """What carries questions over HTTP: neither redirected nor repeated, each within the limit."""
+    async with _session(timeout_s) as session:
+
+        async def get(url: str) -> Reply:
+            return await _get(session, url)
+
+        yield get
 
 
 @asynccontextmanager

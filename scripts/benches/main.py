@@ -8,13 +8,19 @@ from collections.abc import Iterator
 import attestation
 import feeds
 import node
+import verify
 from rows import Row
 from rows import table as markdown
 
 from oracle.telemetry.logging import configure_logging
 
 TABLES = {table.name: table for table in (feeds.TABLE, attestation.TABLE)}
-BENCHES = {"node": node.run, "feeds": feeds.TABLE.run, "attestation": attestation.run}
+BENCHES = {
+    "node": node.run,
+    "feeds": feeds.TABLE.run,
+    "attestation": attestation.run,
+    "verify": verify.run,
+}
 
 
 def main() -> int:

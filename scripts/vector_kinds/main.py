@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from scripts.vector_kinds import market
+from scripts.vector_kinds import evidence, market, roots
 from scripts.vector_kinds.outcome import Outcome, Verdict
 
 #: Every kind of manifest: what tells it, and what runs it.
-KINDS = (market,)
+KINDS = (market, evidence, roots)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -26,10 +26,19 @@ def main(arguments: list[str] | None = None) -> int:
         for outcome in run(manifest):
             print(f"{outcome.verdict.value:4}  {outcome.case}  {outcome.text}")
             outcomes.append(outcome)
+    for line in by_group(outcomes):
+        print(line)
     counts = Counter(outcome.verdict for outcome in outcomes)
     print(f"{counts[Verdict.NOT_APPLICABLE]} not applicable")
     print(f"{counts[Verdict.PASSED]} passed, {counts[Verdict.FAILED]} failed")
     return 1 if counts[Verdict.FAILED] else 0
+
+
+def by_group(outcomes: list[Outcome]) -> Iterator[str]:
+    """A line for each group: how many verdicts were right, how many wrong."""
+    for group in dict.fromkeys(outcome.group for outcome in outcomes if outcome.group):
+        counts = Counter(outcome.verdict for outcome in outcomes if outcome.group == group)
+        yield f"{group}: {counts[Verdict.PASSED]} right, {counts[Verdict.FAILED]} wrong"
 
 
 def run(manifest: Path) -> Iterator[Outcome]:

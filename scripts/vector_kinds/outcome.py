@@ -21,11 +21,13 @@ class Outcome:
         case: Folder and file.
         verdict: See `Verdict`.
         text: What read it; for the others, why.
+        group: What its right and wrong are counted under, such as a TEE; empty for none.
     """
 
     case: str
     verdict: Verdict
     text: str
+    group: str = ""
 
 
 #: One entry of a manifest.

@@ -53,6 +53,13 @@ _FORBIDDEN_LINKS = {
     "verifier-is-alone": [
         ("oracle.attestation", "aiohttp"),
         ("oracle.attestation.codecs", "web3"),
+        ("oracle.attestation.appraisal.policy", "pydantic"),
+        ("oracle.attestation.tees", "time"),
+    ],
+    "tees-are-strangers": [
+        ("oracle.attestation.tees.snp", "oracle.attestation.tees.tdx"),
+        ("oracle.attestation.tees.maa", "oracle.attestation.tees.sgx"),
+        ("oracle.attestation.tees.nitro", "oracle.attestation.tees.cca"),
     ],
 }
 

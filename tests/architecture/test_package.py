@@ -28,6 +28,8 @@ def shipped(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
         "enclave/**/*.py",
         "enclave/ca/*.pem",
         "oracle/**/*.py",
+        "oracle/attestation/roots/*.pem",
+        "oracle/attestation/roots/*.toml",
         "oracle/chain/abi/*.json",
         "oracle/chain/networks/*.toml",
         "oracle/feeds/*.toml",

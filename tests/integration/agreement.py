@@ -1,9 +1,12 @@
-"""Whether the contracts say of a case what its manifest says, and what the vendor library says."""
+"""Whether contracts, verifier and vendor library say of a case what its manifest says."""
 
 from collections.abc import Iterator
 
-from oracle.attestation.codecs.tcb_tables import TcbStatus
-from tests.integration.recorded_evidence import NAMES, STATUSES, Recorded
+from oracle.attestation.claims import Claims
+from oracle.attestation.codecs.tcb_tables import STATUS_NAMES, TcbStatus
+from oracle.attestation.findings import Refusal
+from tests.integration.off_chain import accepts, verified
+from tests.integration.recorded_evidence import STATUSES, Recorded
 from tests.integration.verdicts import Shown, Verdict, hardware_id
 
 #: The library reads these and does not verify them.
@@ -16,7 +19,7 @@ STRICTER = "DcapVerifier_EnclaveAttributes"
 def table(case: Recorded, verdict: Verdict) -> Iterator[str]:
     """Lines of the table: case, verdict, status, gas; then why, and the other policies."""
     shown = verdict.shown
-    status = NAMES[TcbStatus(shown.claims["tcbStatus"])] if shown else "-"
+    status = STATUS_NAMES[TcbStatus(shown.claims["tcbStatus"])] if shown else "-"
     gas = " ".join(f"{name} {used:,}" for name, used in verdict.gas.items())
     for policy in case.policies:
         word = "accept" if verdict.accepts(policy) else "reject"
@@ -40,11 +43,12 @@ def faults(case: Recorded, verdict: Verdict) -> Iterator[str]:
     elif case.entry.get("tcb_status") in STATUSES:
         yield f"no status, wanted {case.entry['tcb_status']}"
     yield from _disagreement(case, verdict)
+    yield from _off_chain(case, verdict)
 
 
 def _claim_faults(case: Recorded, shown: Shown) -> Iterator[str]:
     claims, hints, quote = shown.claims, shown.hints, shown.quote
-    status = NAMES[TcbStatus(claims["tcbStatus"])]
+    status = STATUS_NAMES[TcbStatus(claims["tcbStatus"])]
     told = case.entry.get("tcb_status", status)
     if status != told:
         yield f"status {status}, wanted {told}"
@@ -74,6 +78,38 @@ def _disagreement(case: Recorded, verdict: Verdict) -> Iterator[str]:
     elif shown is None and STRICTER not in verdict.refusal:
         yield f"refused, but the library says {decision}: {verdict.refusal}"
     elif shown is not None:
-        own = (NAMES[shown.hints.status], frozenset(shown.hints.advisories))
+        own = (STATUS_NAMES[shown.hints.status], frozenset(shown.hints.advisories))
         if own != decision:
             yield f"{own}, but the library says {decision}"
+
+
+def _off_chain(case: Recorded, verdict: Verdict) -> Iterator[str]:
+    """Where the verifier off-chain decides otherwise than the contracts."""
+    found = verified(case, case.raw)
+    for policy in case.policies:
+        own, theirs = accepts(case, found, policy), verdict.accepts(policy)
+        if own != theirs:
+            yield f"{policy.name}: off-chain {own}, on-chain {theirs}: {found}"
+    for raw, why in case.negatives:
+        if not isinstance(verified(case, raw), Refusal):
+            yield f"taken off-chain: {why}"
+    if verdict.shown is not None and not isinstance(found, Refusal):
+        yield from _claims_off_chain(found, verdict.shown)
+
+
+def _claims_off_chain(found: Claims, shown: Shown) -> Iterator[str]:
+    claims, tcb = shown.claims, found.tcb
+    assert tcb is not None
+    status = STATUS_NAMES[TcbStatus(claims["tcbStatus"])]
+    listed = ",".join(f'"{name}"' for name in dict.fromkeys(shown.hints.advisories))
+    pairs = {
+        "status": (tcb.status, status),
+        "advisories": (",".join(f'"{name}"' for name in tcb.advisories), listed),
+        "number": (tcb.evaluation_number, claims["evaluationNumber"]),
+        "report data": (found.report_data, claims["reportData0"] + claims["reportData1"]),
+        "machine": (hardware_id(found.hardware_id), claims["hwId"]),
+        "end": (found.expires_at, min(claims["notAfter"], claims["collateralUntil"])),
+    }
+    for name, (own, theirs) in pairs.items():
+        if own != theirs:
+            yield f"{name}: off-chain {own!r}, on-chain {theirs!r}"

@@ -11,16 +11,11 @@ import dcap_qvl
 
 from oracle.attestation.codecs.dcap import Certificate, parse_pem_chain
 from oracle.attestation.codecs.pcs import SignedText, parse_evaluation_numbers
-from oracle.attestation.codecs.tcb_tables import EvaluationNumbers, TcbStatus
-from oracle.devnet.silicon.documents import STATUS_NAMES
+from oracle.attestation.codecs.tcb_tables import STATUS_NAMES, EvaluationNumbers, TcbStatus
 from tests.integration.collateral import INTEL_ROOT, VECTORS, recorded_numbers
 
 FOLDERS = ("sgx", "tdx")
-NAMES = STATUS_NAMES | {
-    TcbStatus.TD_RELAUNCH_ADVISED: "TDRelaunchAdvised",
-    TcbStatus.TD_RELAUNCH_ADVISED_CONFIGURATION_NEEDED: "TDRelaunchAdvisedConfigurationNeeded",
-}
-STATUSES = {name: status for status, name in NAMES.items()}
+STATUSES = {name: status for status, name in STATUS_NAMES.items()}
 _POLICY = re.compile(r"(?:TCB status )?(\w+) allowed(?: but advisory ([\w-]+) denied)?")
 
 

@@ -14,7 +14,7 @@ from oracle.attestation.codecs.pcs import (
     parse_qe_identity,
     parse_tcb_info,
 )
-from oracle.attestation.codecs.tcb_tables import QeIdentity, TcbInfo, TcbStatus
+from oracle.attestation.codecs.tcb_tables import STATUS_NAMES, QeIdentity, TcbInfo, TcbStatus
 from oracle.devnet.silicon.collateral import FIRST_NUMBER, LIFE, PublishedCollateral
 from oracle.devnet.silicon.documents import render_qe_identity, render_tcb_info
 from oracle.devnet.silicon.quotes import (
@@ -26,7 +26,7 @@ from oracle.devnet.silicon.quotes import (
 )
 from oracle.devnet.silicon.vendor import SiliconVendor
 from tests.integration.agreement import faults, table
-from tests.integration.recorded_evidence import NAMES, Recorded, SignedNumbers
+from tests.integration.recorded_evidence import Recorded, SignedNumbers
 from tests.integration.verdicts import judge
 
 NOW = datetime(2031, 6, 1, 12, tzinfo=UTC)
@@ -159,7 +159,7 @@ def _enclave_graded(status: TcbStatus) -> Callable[[QeIdentity], QeIdentity]:
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("status", [s for s in TcbStatus if s <= TcbStatus.REVOKED])
 async def test_the_platforms_status_is_the_vendors(form: QuoteForm, status: TcbStatus) -> None:
-    name = NAMES[status]
+    name = STATUS_NAMES[status]
     is_good = status is TcbStatus.UP_TO_DATE
     # No policy can accept a revoked platform.
     others = [{"policy": f"TCB status {name} allowed", "expected": "accept"}]
@@ -174,7 +174,7 @@ async def test_the_platforms_status_is_the_vendors(form: QuoteForm, status: TcbS
 @pytest.mark.parametrize("form", FORMS)
 async def test_the_quoting_enclaves_status_counts(form: QuoteForm, status: TcbStatus) -> None:
     setting = _setting(form, alter_identity=_enclave_graded(status))
-    await _holds(setting.case(f"enclave-{status.name}", "reject", tcb_status=NAMES[status]))
+    await _holds(setting.case(f"enclave-{status.name}", "reject", tcb_status=STATUS_NAMES[status]))
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -31,13 +31,16 @@ class Parts:
     auth: bytes = bytes(range(32))
     bind_other_key: bool = False
     vendor_id: bytes = quotes.QE_VENDOR_ID
+    point: bytes | None = None
 
 
 def evidence(parts: Parts, pck: ec.EllipticCurvePrivateKey) -> bytes:
     """On-chain evidence with a new attestation key, certified by `pck`."""
     key = ec.generate_private_key(ec.SECP256R1())
     bound = ec.generate_private_key(ec.SECP256R1()) if parts.bind_other_key else key
-    binding = hashlib.sha256(quotes.raw_public_key(bound) + parts.auth).digest()
+    shown = parts.point or quotes.raw_public_key(key)
+    named = parts.point or quotes.raw_public_key(bound)
+    binding = hashlib.sha256(named + parts.auth).digest()
     report = quotes.sgx_report_body(
         cpu_svn=bytes(16),
         attributes=parts.attributes,
@@ -54,7 +57,7 @@ def evidence(parts: Parts, pck: ec.EllipticCurvePrivateKey) -> bytes:
         (
             signed,
             quotes.raw_signature(key, signed),
-            quotes.raw_public_key(key),
+            shown,
             report,
             quotes.raw_signature(pck, report),
             parts.auth,

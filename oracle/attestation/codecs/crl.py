@@ -12,6 +12,7 @@ from cryptography import x509
 
 from enclave.domain.errors import MalformedEvidence
 from enclave.domain.report import keccak256
+from oracle.attestation.codecs.certificates import UNREADABLE, quietly
 
 #: The contract's limit.
 MAX_CRL = 49_152
@@ -49,6 +50,7 @@ class RevocationList:
         return keccak256(self.table)[:16]
 
 
+@quietly()
 def parse_crl(encoded: bytes) -> RevocationList:
     """Take a DER list apart.
 
@@ -56,7 +58,8 @@ def parse_crl(encoded: bytes) -> RevocationList:
         encoded: At most 49,152 bytes.
 
     Raises:
-        MalformedEvidence: Not one DER list with a CRL number below 2^32 and an end.
+        MalformedEvidence: Not one DER list with a readable issuer, a CRL number below 2^32 and an
+            end.
     """
     if len(encoded) > MAX_CRL:
         raise MalformedEvidence(f"CRL of {len(encoded)} bytes, wanted <= {MAX_CRL}")
@@ -65,7 +68,9 @@ def parse_crl(encoded: bytes) -> RevocationList:
         number = crl.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
         end = crl.next_update_utc
         serials = tuple(entry.serial_number for entry in crl)
-    except (ValueError, x509.ExtensionNotFound) as error:
+        issuer = keccak256(crl.issuer.public_bytes())
+        begin = crl.last_update_utc
+    except (*UNREADABLE, x509.ExtensionNotFound) as error:
         raise MalformedEvidence(f"not a DER CRL with a number: {error}") from error
     if end is None:
         raise MalformedEvidence("CRL has no end")
@@ -73,9 +78,9 @@ def parse_crl(encoded: bytes) -> RevocationList:
         raise MalformedEvidence(f"CRL number is {number}, wanted 0 to {2**32 - 1}")
     return RevocationList(
         der=encoded,
-        issuer=keccak256(crl.issuer.public_bytes()),
+        issuer=issuer,
         number=number,
-        this_update=int(crl.last_update_utc.timestamp()),
+        this_update=int(begin.timestamp()),
         next_update=int(end.timestamp()),
         serials=serials,
     )

@@ -19,6 +19,7 @@ import sha3
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 
@@ -32,6 +33,9 @@ from enclave.domain.evidence import (
     TeeKind,
     image_id,
 )
+from oracle.attestation.codecs.certificates import load_certificate
+from oracle.attestation.codecs.reader import Reader
+from oracle.attestation.findings import Malformed, Remedy
 
 #: A driver's buffer is larger than the quote; a larger file than this is none.
 MAX_QUOTE = 16_384
@@ -59,6 +63,8 @@ _KINDS = {
     ),
 }
 _BODY_TYPE_SIZE = 6
+#: From this version on the header is followed by the body's type and size.
+_TYPED = 5
 _QE_REPORT_SIZE = 384
 _CERT_PEM_CHAIN = 5
 _CERT_QE_REPORT = 6
@@ -110,6 +116,49 @@ class DcapQuote:
         return self.body[SGX_REPORT_DATA if self.tee is TeeKind.SGX else TDX_REPORT_DATA]
 
     @property
+    def header(self) -> bytes:
+        """48 bytes."""
+        return self.evidence[:HEADER_SIZE]
+
+    @property
+    def version(self) -> int:
+        """3, 4 or 5."""
+        return int.from_bytes(self.header[:2], "little")
+
+    @property
+    def signed(self) -> bytes:
+        """What the attestation key signs: header, in version 5 type and size, and body."""
+        return self.evidence[: self._signed_size]
+
+    @property
+    def signature(self) -> bytes:
+        """The attestation key's, r and s, 64 bytes."""
+        return self._after_body(0, 64)
+
+    @property
+    def attestation_key(self) -> bytes:
+        """Both coordinates, 64 bytes."""
+        return self._after_body(64, 128)
+
+    @property
+    def qe_signature(self) -> bytes:
+        """The machine's over the QE report, r and s, 64 bytes."""
+        return self._after_body(128 + _QE_REPORT_SIZE, 192 + _QE_REPORT_SIZE)
+
+    @property
+    def qe_auth(self) -> bytes:
+        """QE authentication data."""
+        return self._after_body(192 + _QE_REPORT_SIZE, None)
+
+    @property
+    def _signed_size(self) -> int:
+        return HEADER_SIZE + (_BODY_TYPE_SIZE if self.version == _TYPED else 0) + len(self.body)
+
+    def _after_body(self, begin: int, end: int | None) -> bytes:
+        at = self._signed_size
+        return self.evidence[at + begin : None if end is None else at + end]
+
+    @property
     def image_id(self) -> bytes:
         """What `ImagePolicy` must have approved, 32 bytes."""
         return image_id(self.tee, self.body)
@@ -131,9 +180,9 @@ def split_quote(raw: bytes) -> DcapQuote:
     """
     if len(raw) > MAX_QUOTE:
         raise MalformedEvidence(f"quote of {len(raw)} bytes, wanted at most {MAX_QUOTE}")
-    quote = _Reader(raw)
+    quote = Reader(raw)
     header, tee, body = _header_and_body(quote)
-    data = _Reader(quote.take(quote.u32("signature length"), "signature data"))
+    data = Reader(quote.take(quote.u32("signature length"), "signature data"))
     if any(quote.rest()):
         raise MalformedEvidence("quote is followed by bytes that are not zero")
     signature_and_key = data.take(128, "signature and attestation key")
@@ -143,10 +192,22 @@ def split_quote(raw: bytes) -> DcapQuote:
     if auth_size > MAX_QE_AUTH:
         raise MalformedEvidence(f"QE authentication data of {auth_size} bytes, wanted <= 1024")
     auth = certified.take(auth_size, "QE authentication data")
-    pck, ca, root = _chain(certified.certification(_CERT_PEM_CHAIN))
+    pck, ca, root = _chain(_certification(certified, _CERT_PEM_CHAIN))
     certified.end("certification data")
     evidence = header + body + signature_and_key + report + auth
     return DcapQuote(tee, body, evidence, report[:_QE_REPORT_SIZE], pck, ca, root)
+
+
+def report_body(raw: bytes) -> bytes:
+    """The report body of a quote, whatever follows it.
+
+    Args:
+        raw: A quote that `split_quote` takes.
+
+    Raises:
+        MalformedEvidence: Another version or body, or no whole body.
+    """
+    return _header_and_body(Reader(raw))[2]
 
 
 def parse_evidence(raw: bytes, *, pck: Certificate, ca: Certificate) -> DcapQuote:
@@ -163,26 +224,40 @@ def parse_evidence(raw: bytes, *, pck: Certificate, ca: Certificate) -> DcapQuot
         MalformedEvidence: No evidence of this form.
         SignatureInvalid: Of another machine.
     """
-    evidence = _Reader(raw)
+    evidence = Reader(raw)
     _, tee, body = _header_and_body(evidence)
     evidence.take(128, "signature and attestation key")
     report = evidence.take(_QE_REPORT_SIZE, "QE report")
     signature = evidence.take(64, "QE report signature")
     if len(evidence.rest()) > MAX_QE_AUTH:
         raise MalformedEvidence(f"QE authentication data of more than {MAX_QE_AUTH} bytes")
-    _require_signed(report, signature, pck)
+    key = x509.load_der_x509_certificate(pck.der).public_key()
+    require_signed(report, signature, key, what="QE report, by the machine")
     return DcapQuote(tee, body, raw, report, pck, ca, None)
 
 
-def _require_signed(report: bytes, signature: bytes, pck: Certificate) -> None:
-    key = x509.load_der_x509_certificate(pck.der).public_key()
+def require_signed(
+    message: bytes, signature: bytes, key: CertificatePublicKeyTypes, *, what: str
+) -> None:
+    """Require an ECDSA signature with SHA-256 in the form that quotes and collateral carry.
+
+    Args:
+        message: What is signed.
+        signature: r and s, 32 bytes each, big-endian.
+        key: Whose signature is wanted.
+        what: Whose and over what, for the error.
+
+    Raises:
+        MalformedEvidence: The key is on no elliptic curve.
+        SignatureInvalid: Signed by another key, or another message.
+    """
     if not isinstance(key, ec.EllipticCurvePublicKey):
-        raise MalformedEvidence("the machine's key is on no elliptic curve")
+        raise MalformedEvidence(f"{what}: the key is on no elliptic curve")
     r, s = (int.from_bytes(half, "big") for half in (signature[:32], signature[32:]))
     try:
-        key.verify(encode_dss_signature(r, s), report, ec.ECDSA(SHA256()))
+        key.verify(encode_dss_signature(r, s), message, ec.ECDSA(SHA256()))
     except InvalidSignature as error:
-        raise SignatureInvalid("the QE report is not signed by this machine's key") from error
+        raise SignatureInvalid(f"{what}: not signed by this key") from error
 
 
 def parse_pem_chain(pem: bytes) -> tuple[Certificate, ...]:
@@ -221,14 +296,11 @@ def parse_certificate(encoded: bytes) -> Certificate:
     """
     if len(encoded) > MAX_CERTIFICATE:
         raise MalformedEvidence(f"certificate of {len(encoded)} bytes, wanted <= {MAX_CERTIFICATE}")
-    try:
-        signed = x509.load_der_x509_certificate(encoded).tbs_certificate_bytes
-    except ValueError as error:
-        raise MalformedEvidence("not a DER certificate") from error
+    signed = load_certificate(encoded, subject="certificate of the chain").tbs_certificate_bytes
     return Certificate(der=encoded, id=bytes(sha3.keccak_256(signed).digest()))
 
 
-def _header_and_body(quote: "_Reader") -> tuple[bytes, TeeKind, bytes]:
+def _header_and_body(quote: Reader) -> tuple[bytes, TeeKind, bytes]:
     """What comes before the body (in version 5 with its type and size), the TEE, the body."""
     header = quote.take(HEADER_SIZE, "header")
     if header[:8] not in _KINDS:
@@ -243,11 +315,24 @@ def _header_and_body(quote: "_Reader") -> tuple[bytes, TeeKind, bytes]:
     return header + kind, tee, quote.take(sizes[kind], "report body")
 
 
-def _certified(data: "_Reader") -> "_Reader":
+def _certified(data: Reader) -> Reader:
     """From version 4 on, certification data of type 6 wrap the QE report and its chain."""
-    inner = data.certification(_CERT_QE_REPORT)
+    inner = _certification(data, _CERT_QE_REPORT)
     data.end("signature data")
-    return _Reader(inner)
+    return Reader(inner)
+
+
+def _certification(data: Reader, wanted: int) -> bytes:
+    """Certification data of one type: `type u16 | size u32 | data`."""
+    seen = data.u16("certification data type")
+    if seen != wanted:
+        raise Malformed(
+            f"type {seen}",
+            f"type {wanted}",
+            subject="certification data",
+            remedy=Remedy.FULL_CHAIN,
+        )
+    return data.take(data.u32("certification data length"), "certification data")
 
 
 def _chain(pem: bytes) -> tuple[Certificate, Certificate, Certificate]:
@@ -267,39 +352,3 @@ def _decode_base64(lines: str) -> bytes:
     if base64.b64encode(decoded).decode() != text:
         raise MalformedEvidence("certificate is not canonical base64")
     return decoded
-
-
-class _Reader:
-    """Takes bytes from the front; says what is missing."""
-
-    def __init__(self, raw: bytes) -> None:
-        self._raw = raw
-        self._at = 0
-
-    def take(self, size: int, what: str) -> bytes:
-        end = self._at + size
-        if end > len(self._raw):
-            raise MalformedEvidence(f"{what} ends at {len(self._raw)}, wanted {end}")
-        part = self._raw[self._at : end]
-        self._at = end
-        return part
-
-    def u16(self, what: str) -> int:
-        return int.from_bytes(self.take(2, what), "little")
-
-    def u32(self, what: str) -> int:
-        return int.from_bytes(self.take(4, what), "little")
-
-    def certification(self, wanted: int) -> bytes:
-        """Certification data of one type: `type u16 | size u32 | data`."""
-        seen = self.u16("certification data type")
-        if seen != wanted:
-            raise MalformedEvidence(f"certification data type {seen}, wanted {wanted}")
-        return self.take(self.u32("certification data length"), "certification data")
-
-    def rest(self) -> bytes:
-        return self.take(len(self._raw) - self._at, "rest")
-
-    def end(self, what: str) -> None:
-        if self._at != len(self._raw):
-            raise MalformedEvidence(f"{what} has {len(self._raw) - self._at} bytes left over")

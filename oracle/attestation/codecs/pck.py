@@ -11,12 +11,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import SignatureAlgorithmOID
 
 from enclave.domain.errors import MalformedEvidence
 from enclave.domain.report import keccak256
+from oracle.attestation.codecs.certificates import UNREADABLE, load_certificate, serial_of
 from oracle.attestation.codecs.dcap import MAX_CERTIFICATE
 
 SGX_EXTENSION = x509.ObjectIdentifier("1.2.840.113741.1.13.1")
@@ -32,11 +32,6 @@ _MANDATORY = {_PPID, _TCB, _PCEID, _FMSPC, _SGX_TYPE}
 #: Bytes of those items that are one OCTET STRING.
 _OCTETS = {_PPID: 16, _PCEID: 2, _FMSPC: 6, _INSTANCE: 16}
 _PCESVN, _CPUSVN = 17, 18
-_EXTENSION_ERRORS = (
-    x509.DuplicateExtension,
-    x509.ExtensionNotFound,
-    x509.UnsupportedGeneralNameType,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +89,7 @@ def parse_machine(encoded: bytes, *, ca_id: bytes) -> Machine:
     try:
         key = certificate.public_key()
         extension = certificate.extensions.get_extension_for_oid(SGX_EXTENSION).value
-    except (ValueError, UnsupportedAlgorithm, *_EXTENSION_ERRORS) as error:
+    except (*UNREADABLE, x509.ExtensionNotFound) as error:
         raise MalformedEvidence(f"not a PCK certificate: {error}") from error
     if not isinstance(key, ec.EllipticCurvePublicKey) or key.curve.name != "secp256r1":
         raise MalformedEvidence("PCK certificate has another key than one of P-256")
@@ -110,17 +105,14 @@ def parse_machine(encoded: bytes, *, ca_id: bytes) -> Machine:
         pceid=_octets(items[_PCEID], _OCTETS[_PCEID]),
         pcesvn=pcesvn,
         components=components,
-        serial=certificate.serial_number,
+        serial=serial_of(certificate),
     )
 
 
 def _load(encoded: bytes) -> x509.Certificate:
     if len(encoded) > MAX_CERTIFICATE:
         raise MalformedEvidence(f"certificate of {len(encoded)} bytes, wanted <= {MAX_CERTIFICATE}")
-    try:
-        certificate = x509.load_der_x509_certificate(encoded)
-    except ValueError as error:
-        raise MalformedEvidence("not a DER certificate") from error
+    certificate = load_certificate(encoded, subject="PCK certificate")
     algorithm = certificate.signature_algorithm_oid
     if algorithm != SignatureAlgorithmOID.ECDSA_WITH_SHA256:
         raise MalformedEvidence(f"signature is {algorithm.dotted_string}, wanted ECDSA-SHA256")
@@ -196,22 +188,23 @@ def _elements(der: bytes, *, count: int | None = None) -> list[bytes]:
 
 
 def _walk(der: bytes) -> Iterator[bytes]:
-    while der:
-        start = _head(der)
-        size = der[1] if start == 2 else int.from_bytes(der[2:start], "big")
-        if len(der) < start + size:
-            raise MalformedEvidence(f"element ends at {len(der)}, wanted {start + size}")
-        yield der[: start + size]
-        der = der[start + size :]
+    at = 0
+    while at < len(der):
+        start = at + _head(der[at : at + 4])
+        size = der[at + 1] if start == at + 2 else int.from_bytes(der[at + 2 : start], "big")
+        end = start + size
+        if len(der) < end:
+            raise MalformedEvidence(f"element ends at {len(der) - at}, wanted {end - at}")
+        yield der[at:end]
+        at = end
 
 
 def _head(der: bytes) -> int:
     """Bytes of tag and length; the length is definite, in its shortest form, at most 65,535."""
-    length = der[1:4]
-    if length and length[0] < 0x80:
+    if len(der) > 1 and der[1] < 0x80:
         return 2
-    if len(length) > 1 and length[0] == 0x81 and length[1] > 0x7F:
+    if len(der) > 2 and der[1] == 0x81 and der[2] > 0x7F:
         return 3
-    if len(length) > 2 and length[0] == 0x82 and length[1] > 0:
+    if len(der) > 3 and der[1] == 0x82 and der[2] > 0:
         return 4
-    raise MalformedEvidence(f"DER length {length.hex()}, wanted one in its shortest form")
+    raise MalformedEvidence(f"DER length {der[1:4].hex()}, wanted one in its shortest form")

@@ -18,6 +18,7 @@ from typing import Any, Never, TypeVar
 from enclave.domain.errors import MalformedEvidence
 from enclave.domain.evidence import TeeKind
 from oracle.attestation.codecs.tcb_tables import (
+    STATUS_NAMES,
     EvaluationNumber,
     EvaluationNumbers,
     PlatformLevel,
@@ -34,22 +35,14 @@ MAX_LEVELS = 64
 MAX_MODULES = 16
 SIGNATURE_SIZE = 64
 COMPONENTS = 16
+_COMPONENT_KEYS = (("svn", "category", "type"), ("svn",), ("svn", "category"), ("svn", "type"))
 _SIGNED = re.compile(rb'\{"(\w+)":(\{.*\}),"signature":"([0-9a-fA-F]{128})"\}', re.DOTALL)
 _TEXT = re.compile(r"[\x20-\x21\x23-\x5b\x5d-\x7f]*")
 _TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z", re.ASCII)
 
 _Item = TypeVar("_Item")
-
-
-_STATUSES = {
-    "UpToDate": TcbStatus.UP_TO_DATE,
-    "SWHardeningNeeded": TcbStatus.SW_HARDENING_NEEDED,
-    "ConfigurationNeeded": TcbStatus.CONFIGURATION_NEEDED,
-    "ConfigurationAndSWHardeningNeeded": TcbStatus.CONFIGURATION_AND_SW_HARDENING_NEEDED,
-    "OutOfDate": TcbStatus.OUT_OF_DATE,
-    "OutOfDateConfigurationNeeded": TcbStatus.OUT_OF_DATE_CONFIGURATION_NEEDED,
-    "Revoked": TcbStatus.REVOKED,
-}
+#: What a level may have.
+_STATUSES = {name: status for status, name in STATUS_NAMES.items() if status <= TcbStatus.REVOKED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +155,7 @@ def parse_evaluation_numbers(text: bytes) -> EvaluationNumbers:
 
 
 def _load(text: bytes) -> dict[str, Any]:
-    """One object in the only layout that Intel emits."""
+    """One object in the only layout that Intel emits; in it no key occurs twice."""
     if len(text) > MAX_DOCUMENT:
         raise MalformedEvidence(f"document of {len(text)} bytes, wanted <= {MAX_DOCUMENT}")
     try:
@@ -170,22 +163,15 @@ def _load(text: bytes) -> dict[str, Any]:
             text.decode("ascii"),
             parse_float=_refuse_number,
             parse_constant=_refuse_number,
-            object_pairs_hook=_unique,
         )
+        layout = json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise MalformedEvidence(f"document is not JSON: {error}") from error
     if not isinstance(document, dict):
         raise MalformedEvidence("document is not an object")
-    if json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode() != text:
+    if layout != text:
         raise MalformedEvidence("document is not in the vendor's compact layout")
     return document
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a key occurs twice")
-    return found
 
 
 def _refuse_number(written: str) -> Never:
@@ -289,16 +275,12 @@ def _platform_level(item: object, tee: TeeKind) -> PlatformLevel:
 def _components(value: object) -> bytes:
     if not isinstance(value, list) or len(value) != COMPONENTS:
         raise MalformedEvidence(f"components are no list of {COMPONENTS}")
-    return bytes(_component(item) for item in value)
-
-
-def _component(item: object) -> int:
-    names = ("category", "type")
-    labels = tuple(name for name in names if isinstance(item, dict) and name in item)
-    component = _keys(item, ("svn", *labels))
-    for name in labels:
-        _text(component[name])
-    return _number(component["svn"], 2**8)
+    for item in value:
+        if not isinstance(item, dict) or tuple(item) not in _COMPONENT_KEYS:
+            raise MalformedEvidence(f"component is {item!r}, wanted one of {_COMPONENT_KEYS}")
+    labels = [item.get(name, "") for item in value for name in ("category", "type")]
+    _text("".join(label if isinstance(label, str) else _text(label) for label in labels))
+    return bytes([_number(item["svn"], 2**8) for item in value])
 
 
 def _modules(document: Mapping[str, Any]) -> tuple[TdxModule, ...]:

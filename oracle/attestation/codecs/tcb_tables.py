@@ -4,8 +4,11 @@ Reference: `contracts/src/libraries/`: `TcbLevels.sol`, `TcbInfo.sol`, `QeIdenti
 `EvaluationNumbers.sol`.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
+from types import MappingProxyType
+from typing import Final
 
 from enclave.domain.evidence import TeeKind
 from enclave.domain.report import keccak256
@@ -28,6 +31,20 @@ class TcbStatus(IntEnum):
     TD_RELAUNCH_ADVISED_CONFIGURATION_NEEDED = 9
 
 
+#: As Intel writes them.
+STATUS_NAMES: Final[Mapping[TcbStatus, str]] = MappingProxyType(
+    {
+        TcbStatus.UP_TO_DATE: "UpToDate",
+        TcbStatus.SW_HARDENING_NEEDED: "SWHardeningNeeded",
+        TcbStatus.CONFIGURATION_NEEDED: "ConfigurationNeeded",
+        TcbStatus.CONFIGURATION_AND_SW_HARDENING_NEEDED: "ConfigurationAndSWHardeningNeeded",
+        TcbStatus.OUT_OF_DATE: "OutOfDate",
+        TcbStatus.OUT_OF_DATE_CONFIGURATION_NEEDED: "OutOfDateConfigurationNeeded",
+        TcbStatus.REVOKED: "Revoked",
+        TcbStatus.TD_RELAUNCH_ADVISED: "TDRelaunchAdvised",
+        TcbStatus.TD_RELAUNCH_ADVISED_CONFIGURATION_NEEDED: "TDRelaunchAdvisedConfigurationNeeded",
+    }
+)
 _HARDENING, _CONFIGURATION, _OUT_OF_DATE = 1, 2, 4
 #: What the statuses of levels ask for; `REVOKED` is above all.
 _FLAGS = {

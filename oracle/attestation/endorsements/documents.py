@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from enclave.domain.errors import MalformedEvidence, SignatureInvalid
 from enclave.domain.report import keccak256
+from oracle.attestation.codecs.certificates import UNREADABLE, quietly
 from oracle.attestation.codecs.crl import RevocationList, parse_crl
 from oracle.attestation.codecs.dcap import Certificate, parse_certificate
 from oracle.attestation.codecs.pcs import (
@@ -152,6 +153,7 @@ class Findings:
     texts: list[tuple[str, SignedText]] = field(default_factory=list)
 
 
+@quietly()
 def assemble(findings: Findings) -> tuple[Document, ...]:
     """Put documents in the order in which a chain takes them.
 
@@ -167,6 +169,13 @@ def assemble(findings: Findings) -> tuple[Document, ...]:
         MalformedEvidence: Not one root, or a document in another form.
         SignatureInvalid: A document that no certificate here signed.
     """
+    try:
+        return _assembled(findings)
+    except UNREADABLE as error:
+        raise MalformedEvidence(f"a certificate or a list that cannot be read: {error}") from error
+
+
+def _assembled(findings: Findings) -> tuple[Document, ...]:
     # 1. Certificates.
     certificates = [x509.load_der_x509_certificate(each) for each in set(findings.certificates)]
     root = _root(certificates)
@@ -203,16 +212,13 @@ def _root(certificates: Sequence[x509.Certificate]) -> x509.Certificate:
 def _has_issued(issuer: x509.Certificate, subject: x509.Certificate) -> bool:
     try:
         subject.verify_directly_issued_by(issuer)
-    except (ValueError, TypeError, InvalidSignature):
+    except (InvalidSignature, *UNREADABLE):
         return False
     return True
 
 
 def _is_ca(certificate: x509.Certificate) -> bool:
-    try:
-        values = [each.value for each in certificate.extensions]
-    except (ValueError, x509.DuplicateExtension) as error:
-        raise MalformedEvidence(f"a certificate's extensions cannot be read: {error}") from error
+    values = [each.value for each in certificate.extensions]
     return any(isinstance(each, x509.BasicConstraints) and each.ca for each in values)
 
 

@@ -16,11 +16,11 @@ from enum import StrEnum
 from typing import Protocol
 from urllib.parse import unquote
 
-from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from enclave.domain.errors import MalformedEvidence
 from enclave.domain.evidence import TeeKind
+from oracle.attestation.codecs.certificates import UNREADABLE, load_certificate, quietly
 from oracle.attestation.codecs.crl import MAX_CRL
 from oracle.attestation.codecs.dcap import DcapQuote, parse_pem_chain
 from oracle.attestation.codecs.pck import parse_machine
@@ -111,6 +111,7 @@ def platform_of(quote: DcapQuote) -> Platform:
     return Platform(quote.tee, machine.fmspc, parse_ca(quote.ca.der))
 
 
+@quietly()
 def parse_ca(certificate: bytes) -> PckCa:
     """Which PCK CA a certificate is of, by the subject's common name.
 
@@ -120,7 +121,10 @@ def parse_ca(certificate: bytes) -> PckCa:
     Raises:
         MalformedEvidence: Of neither.
     """
-    subject = x509.load_der_x509_certificate(certificate).subject
+    try:
+        subject = load_certificate(certificate, subject="PCK CA").subject
+    except UNREADABLE as error:
+        raise MalformedEvidence(f"PCK CA with an unreadable name: {error}") from error
     names = [str(each.value) for each in subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
     for ca in PckCa:
         if any(name.endswith(f"PCK {ca.value.capitalize()} CA") for name in names):

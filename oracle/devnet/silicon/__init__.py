@@ -12,9 +12,11 @@ local chain.
 - `documents.py` TCB info, quoting enclaves' identities, revocation lists, evaluation numbers.
 - `collateral.py` the office that publishes them.
 - `quotes.py` quoting enclave, SGX quotes of versions 3 to 5, TDX quotes of versions 4 and 5.
+- `nitro.py` the documents of AWS's Nitro hypervisor, from another root.
 - `vendor.py` one instance of all that, and what the contracts must be built with.
 - `lifecycle.py` what happens to it over time: publications, revocations, TCB recoveries, updates.
 - `pcs.py` its collateral over HTTP, as the vendor serves it.
+- `amd.py` the other vendor: root, authorities, chips' and providers' keys, SEV-SNP reports.
 - `service.py` the instance behind a unix socket, `control.py` how its owner lets things happen;
   `__main__.py` runs it as a process.
 """

@@ -14,26 +14,16 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from enclave.domain.evidence import TeeKind
 from oracle.attestation.codecs.tcb_tables import (
+    STATUS_NAMES,
     EvaluationNumbers,
     PlatformLevel,
     QeIdentity,
     SvnLevel,
     TcbInfo,
-    TcbStatus,
     TdxModule,
 )
 from oracle.devnet.silicon.pki import Authority
 
-#: As Intel writes them.
-STATUS_NAMES = {
-    TcbStatus.UP_TO_DATE: "UpToDate",
-    TcbStatus.SW_HARDENING_NEEDED: "SWHardeningNeeded",
-    TcbStatus.CONFIGURATION_NEEDED: "ConfigurationNeeded",
-    TcbStatus.CONFIGURATION_AND_SW_HARDENING_NEEDED: "ConfigurationAndSWHardeningNeeded",
-    TcbStatus.OUT_OF_DATE: "OutOfDate",
-    TcbStatus.OUT_OF_DATE_CONFIGURATION_NEEDED: "OutOfDateConfigurationNeeded",
-    TcbStatus.REVOKED: "Revoked",
-}
 _QE_NAMES = {TeeKind.SGX: "QE", TeeKind.TDX: "TD_QE"}
 
 

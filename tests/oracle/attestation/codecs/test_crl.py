@@ -53,6 +53,20 @@ def test_what_is_no_list_with_a_number_is_refused(issuer: Authority) -> None:
             parse_crl(ill)
 
 
+def test_a_list_of_which_something_cannot_be_read_is_refused(issuer: Authority) -> None:
+    good = make_crl(issuer, (7,), now=NOW, life=LIFE)
+    number, key_id = bytes.fromhex("0603551d14"), bytes.fromhex("0603551d23")
+    ills = {
+        "issuer": good.replace(b"Emulated", b"Emulate\xff"),
+        "extension": good.replace(key_id, number),
+        "begin": good.replace(NOW.strftime("%y%m%d%H%M%SZ").encode(), b"310230000000Z"),
+    }
+    for what, ill in ills.items():
+        assert ill != good, what
+        with pytest.raises(MalformedEvidence, match="not a DER CRL with a number"):
+            parse_crl(ill)
+
+
 def test_a_list_without_an_end_is_refused(issuer: Authority) -> None:
     good = make_crl(issuer, (), now=NOW, life=LIFE)
     end = b"\x17\x0d" + (NOW + LIFE).strftime("%y%m%d%H%M%SZ").encode()

@@ -29,6 +29,7 @@ from oracle.attestation.codecs.dcap import (
     parse_certificate,
     parse_evidence,
     parse_pem_chain,
+    report_body,
     split_quote,
 )
 from oracle.devnet.silicon.quotes import QuoteForm
@@ -71,7 +72,7 @@ def test_a_quote_becomes_evidence_without_lengths_and_chain(form: QuoteForm) -> 
     quote = split_quote(raw)
     end = _signed_size(form)
     assert quote.tee is form.tee
-    assert quote.body == raw[end - form.body_size : end]
+    assert quote.body == report_body(raw) == raw[end - form.body_size : end]
     assert quote.report_data == bytes(range(64))
     assert quote.image_id == image_id(form.tee, quote.body)
     assert quote.evidence[:end] == raw[:end]
@@ -153,11 +154,11 @@ def test_bodies_that_the_tee_has_not_are_refused(form: QuoteForm, seen: str) -> 
 def test_other_certification_data_is_refused() -> None:
     tdx = bytearray(QUOTES[QuoteForm.TDX_V4])
     tdx[48 + 584 + 4 + 128] = 5
-    with pytest.raises(MalformedEvidence, match="type 5, wanted 6"):
+    with pytest.raises(MalformedEvidence, match="type 5, wanted type 6"):
         split_quote(bytes(tdx))
     sgx = bytearray(QUOTES[QuoteForm.SGX_V3])
     sgx[sgx.index(PEM) - 6] = 3
-    with pytest.raises(MalformedEvidence, match="type 3, wanted 5"):
+    with pytest.raises(MalformedEvidence, match="type 3, wanted type 5"):
         split_quote(bytes(sgx))
 
 
@@ -210,7 +211,7 @@ def test_line_ends_and_the_closing_nul_may_vary(form: QuoteForm) -> None:
         (b"-----BEGIN CERTIFICATE-----\n", b"text\n-----BEGIN CERTIFICATE-----\n", "other text"),
         (b"BEGIN CERTIFICATE", b"BEGIN PUBLIC KEY!", "other text"),
         (b"\nMII", b"\n=II", "not base64"),
-        (b"\nMII", b"\nAII", "not a DER certificate"),
+        (b"\nMII", b"\nAII", "wanted one DER certificate"),
         (b"\nMII", b"\n\xffII", "not ASCII"),
         (b"\n", b"\0\n", "other text"),
     ],
@@ -231,7 +232,7 @@ def test_a_certificate_is_limited() -> None:
 
 
 def test_bytes_after_a_certificate_are_refused() -> None:
-    with pytest.raises(MalformedEvidence, match="not a DER certificate"):
+    with pytest.raises(MalformedEvidence, match="wanted one DER certificate"):
         parse_certificate(VENDOR.chain.pck.der + b"\0")
 
 
@@ -276,7 +277,7 @@ def test_recorded_quotes_are_split_as_the_reference_parser_reads_them(
     assert hashlib.sha256(raw).hexdigest() == case["sha256"]
     if b"-----BEGIN" not in raw:
         # The PPID is encrypted and no chain comes with it: another format.
-        with pytest.raises(MalformedEvidence, match="certification data type 3, wanted 5"):
+        with pytest.raises(MalformedEvidence, match="seen type 3, wanted type 5"):
             split_quote(raw)
         return
     quote = split_quote(raw)
@@ -380,7 +381,7 @@ def test_registered_evidence_is_joined_with_the_certificates_it_lacks(form: Quot
 def test_registered_evidence_of_another_machine_is_refused() -> None:
     quote = split_quote(QUOTES[FORMS[0]])
     other = parse_certificate(SiliconVendor(now=NOW).chain.pck.der)
-    with pytest.raises(SignatureInvalid, match="not signed by this machine's key"):
+    with pytest.raises(SignatureInvalid, match="QE report, by the machine: not signed"):
         parse_evidence(quote.evidence, pck=other, ca=quote.ca)
 
 

@@ -23,8 +23,8 @@ from oracle.attestation.codecs.pcs import (
     parse_tcb_info,
 )
 from oracle.attestation.codecs.tcb_proofs import level_proof, module_proof
-from oracle.attestation.codecs.tcb_tables import QeIdentity, TcbInfo, TcbStatus
-from oracle.devnet.silicon.documents import STATUS_NAMES, render_qe_identity, render_tcb_info
+from oracle.attestation.codecs.tcb_tables import STATUS_NAMES, QeIdentity, TcbInfo, TcbStatus
+from oracle.devnet.silicon.documents import render_qe_identity, render_tcb_info
 from oracle.devnet.silicon.quotes import (
     QE_SVN,
     TD_ATTRIBUTES,
@@ -46,10 +46,6 @@ INTEL_ROOT = "roots/intel-sgx-root-ca.pem"
 #: What Intel says of quoting enclaves and TDX modules; of platforms it says more.
 OF_ENCLAVES = (TcbStatus.UP_TO_DATE, TcbStatus.OUT_OF_DATE, TcbStatus.REVOKED)
 OF_PLATFORMS = [status for status in TcbStatus if status <= TcbStatus.REVOKED]
-NAMES = STATUS_NAMES | {
-    TcbStatus.TD_RELAUNCH_ADVISED: "TDRelaunchAdvised",
-    TcbStatus.TD_RELAUNCH_ADVISED_CONFIGURATION_NEEDED: "TDRelaunchAdvisedConfigurationNeeded",
-}
 
 
 def _svns(minor: int, major: int = 1, third: int = 6) -> bytes:
@@ -193,7 +189,7 @@ def test_the_status_is_the_reference_librarys(
             _decided(raw, info, identity)
         return
     status, advisories = _decided(raw, info, identity)
-    assert NAMES[hints.status] == status
+    assert STATUS_NAMES[hints.status] == status
     assert sorted(hints.advisories) == sorted(advisories)
 
 
@@ -210,7 +206,7 @@ def test_a_relaunch_is_advised_where_the_reference_library_does(
     if TcbStatus.REVOKED in (platform, enclave):
         assert hints.status is TcbStatus.REVOKED
         return
-    assert NAMES[hints.status] == _decided(raw, info, identity)[0]
+    assert STATUS_NAMES[hints.status] == _decided(raw, info, identity)[0]
     is_late = TcbStatus.OUT_OF_DATE in (platform, enclave) or "OUT_OF_DATE" in platform.name
     assert (hints.status >= TcbStatus.TD_RELAUNCH_ADVISED) is not is_late
 
@@ -375,7 +371,7 @@ def test_recorded_platforms_have_the_status_that_the_manifest_and_the_reference_
 ) -> None:
     raw = (folder / case["file"]).read_bytes()
     built = _built(raw, fields)
-    status = NAMES[built.status] if isinstance(built, DcapHints) else "no matching level"
+    status = STATUS_NAMES[built.status] if isinstance(built, DcapHints) else "no matching level"
     # Of synthetic cases the manifest tells the verdict alone.
     assert case.get("tcb_status", status).startswith(status)
     assert case["expected"] != "accept" or status == "UpToDate"
@@ -403,7 +399,7 @@ def test_two_modules_come_to_what_the_reference_library_says(launch: tuple[int, 
     for now in product(SVNS, COMPONENTS):
         raw = _td(*(_svns(minor, third=third) for minor, third in (launch, now)))
         status = build_hints(split_quote(raw), info, identity).status
-        assert NAMES[status] == _decided(raw, info, identity)[0], (launch, now)
+        assert STATUS_NAMES[status] == _decided(raw, info, identity)[0], (launch, now)
 
 
 def _with_levels() -> tuple[TcbInfo, QeIdentity]:

@@ -285,7 +285,7 @@ def test_another_signature_algorithm_is_refused() -> None:
 
 def test_what_is_no_certificate_is_refused() -> None:
     for encoded in (b"", b"\x30\x00", VENDOR.chain.pck.der + b"\0"):
-        with pytest.raises(MalformedEvidence, match="not a DER certificate"):
+        with pytest.raises(MalformedEvidence, match="wanted one DER certificate"):
             parse_machine(encoded, ca_id=CA_ID)
     with pytest.raises(MalformedEvidence, match="wanted <= 4096"):
         parse_machine(bytes(MAX_CERTIFICATE + 1), ca_id=CA_ID)

@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
 
 from enclave.domain.errors import MalformedEvidence, SignatureInvalid
 from enclave.domain.evidence import TeeKind
@@ -150,8 +151,20 @@ def test_a_certificate_with_an_extension_twice_is_refused() -> None:
     found, chain = findings(), VENDOR.chain
     key_id, usage = bytes.fromhex("0603551d0e"), bytes.fromhex("0603551d0f")
     twice = _reissued(chain.tcb_signer, chain.root, key_id, usage)
-    with pytest.raises(MalformedEvidence, match="extensions cannot be read"):
+    with pytest.raises(MalformedEvidence, match=r"Duplicate 2\.5\.29\.15 extension"):
         assemble(replace(found, certificates=[twice, chain.root.der]))
+
+
+def test_a_certificate_with_an_unreadable_name_or_key_is_refused() -> None:
+    found, chain = findings(), VENDOR.chain
+    signer = chain.tcb_signer.certificate
+    name = str(signer.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value).encode()
+    curve, other = (bytes.fromhex(f"06082a8648ce3d0301{last}") for last in ("07", "7f"))
+    for old, new in ((name, b"\xff" * len(name)), (curve, other)):
+        ill = _reissued(chain.tcb_signer, chain.root, old, new)
+        certificates = [ill, chain.platform_ca.der, chain.root.der]
+        with pytest.raises(MalformedEvidence, match="cannot be read"):
+            assemble(replace(found, certificates=certificates))
 
 
 def test_a_key_of_another_curve_is_refused() -> None:

@@ -160,6 +160,14 @@ def test_a_certificate_of_no_pck_ca_is_refused() -> None:
         parse_ca(VENDOR.chain.root.der)
 
 
+def test_a_ca_with_an_unreadable_name_is_refused() -> None:
+    der = VENDOR.chain.platform_ca.der
+    ill = der.replace(b"PCK Platform CA", b"PCK Platform \xff\xff")
+    assert ill != der
+    with pytest.raises(MalformedEvidence, match="unreadable name"):
+        parse_ca(ill)
+
+
 def test_a_list_comes_as_der_pem_or_digits() -> None:
     der = VENDOR.collateral.publish(now=NOW).pck_crl
     encoded = base64.encodebytes(der)

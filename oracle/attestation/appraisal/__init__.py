@@ -1,0 +1,1 @@
+"""Whether genuine evidence is acceptable: a policy, reference values, and every check's outcome."""
