@@ -1,6 +1,7 @@
 """The submitter's key: pays gas and holds the operator's seat. It signs no report."""
 
 import json
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,12 +39,9 @@ def unlock(keystore: bytes, password: bytes) -> SubmitterKey:
     Raises:
         ConfigError: Not a keystore, or another password. Neither is ever in the message.
     """
-    # Imported here: eth-account takes most of a second, which a dry run need not pay.
-    from eth_account import Account
-
     try:
         values = json.loads(keystore)
-        secret = Account.decrypt(values, password.removesuffix(b"\n").decode())
+        secret = _accounts().decrypt(values, password.removesuffix(b"\n").decode())
     except (ValueError, TypeError, KeyError, AttributeError, NotImplementedError) as error:
         reason = "wrong password" if "MAC" in str(error) else "not a keystore of version 3"
         raise ConfigError(f"keys.keystore cannot be unlocked: {reason}") from None
@@ -56,14 +54,28 @@ def submitter_key(secret: bytes) -> SubmitterKey:
     Raises:
         ConfigError: libsecp256k1 is not what signs.
     """
-    from eth_account import Account
+    accounts = _accounts()
     from eth_keys.backends.coincurve import CoinCurveECCBackend
     from eth_keys.datatypes import PrivateKey
 
     if not isinstance(PrivateKey(secret).backend, CoinCurveECCBackend):
         raise ConfigError("eth-keys does not use coincurve; run scripts/setup again")
-    account = Account.from_key(secret)
+    account = accounts.from_key(secret)
     return SubmitterKey(str(account.address), account)
+
+
+def _accounts() -> Any:
+    """eth-account, which takes most of a second that a dry run need not pay.
+
+    One of the libraries that it brings (py_ecc) raises Python's bound on recursion to 100,000, for
+    the whole process: whatever reads a deeply nested document would then overrun the stack and end
+    it. The bound is put back.
+    """
+    limit = sys.getrecursionlimit()
+    from eth_account import Account
+
+    sys.setrecursionlimit(limit)
+    return Account
 
 
 def keystore_address(keystore: bytes) -> str | None:

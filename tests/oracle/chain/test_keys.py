@@ -1,6 +1,8 @@
 """The submitter's key: unlocked from an encrypted keystore, never shown."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 from eth_account import Account
@@ -29,6 +31,23 @@ def test_another_password_is_refused_and_not_said(password: bytes) -> None:
 def test_a_file_that_is_no_keystore_is_refused(keystore: bytes) -> None:
     with pytest.raises(ConfigError, match="not a keystore of version 3"):
         unlock(keystore, b"pass")
+
+
+def test_a_key_leaves_the_bound_on_recursion_as_it_was() -> None:
+    """A document nested 100,000 deep is then an error, and not the end of the process."""
+    script = (
+        "import json, sys\n"
+        "before = sys.getrecursionlimit()\n"
+        "from oracle.chain.keys import submitter_key\n"
+        "submitter_key(bytes(31) + b'\\x01')\n"
+        "assert sys.getrecursionlimit() == before\n"
+        "try:\n"
+        "    json.loads('[' * 100_000)\n"
+        "except RecursionError:\n"
+        "    sys.exit(7)\n"
+    )
+    command = [sys.executable, "-c", script]
+    assert subprocess.run(command, timeout=60, check=False).returncode == 7
 
 
 def test_a_signed_transaction_recovers_to_the_account() -> None:
