@@ -9,7 +9,7 @@ import structlog
 
 from enclave.domain.errors import ChainError
 from oracle.chain.base import Block, Call, CallReverted, Receipt
-from oracle.chain.fees import FeePolicy, Fees, is_priced_out, raised
+from oracle.chain.fees import FeeAboveCap, FeePolicy, Fees, is_priced_out, raised
 from oracle.chain.forms import Form, Slot, sign_form
 from oracle.chain.keys import SubmitterKey
 from oracle.chain.outbox import Outbox, Wanted
@@ -68,6 +68,7 @@ class Delivery:
         view: SenderView,
         preflight: Preflight,
         outbox: Outbox,
+        relay: SenderView | None,
     ) -> None:
         """Set up.
 
@@ -79,6 +80,7 @@ class Delivery:
             view: What the account asks and sends.
             preflight: Whether a newer call may be sent.
             outbox: Who waits for what.
+            relay: Where transactions go first; `None` without one.
         """
         self.stats = SubmitterStats()
         self.is_late = False
@@ -89,6 +91,7 @@ class Delivery:
         self._view = view
         self._preflight = preflight
         self._outbox = outbox
+        self._relay = relay
         self._obstacle = ""
 
     def sign(self, call: Call, nonce: int, gas: int, fees: Fees) -> Form:
@@ -144,8 +147,7 @@ class Delivery:
             if is_due or (is_news and is_out):
                 wait.deadline = now + self._policy.confirm_timeout_s
                 await self._push(slot, head)
-            elif is_news and not await self._view.knows(slot.newest):
-                self.stats.dropped += 1
+            elif is_news and not await self._is_known(slot):
                 await self._broadcast(slot)
         except ChainError as error:
             log.debug("nudge_failed", error=str(error))
@@ -155,19 +157,38 @@ class Delivery:
         is_orphan = not self._outbox.is_awaited(slot.newest.hash)
         return is_orphan and self._outbox.successor(slot.call) is not None
 
+    async def _is_known(self, slot: Slot) -> bool:
+        """Whether a pool has it; of one that only the relay has, nobody else can know."""
+        if self._relay is not None and not self.is_late:
+            return False
+        is_known = await self._view.knows(slot.newest)
+        self.stats.dropped += not is_known
+        return is_known
+
     async def _broadcast(self, slot: Slot) -> None:
+        """To the private relay alone while there is one and it is in time; then to everybody."""
         self.stats.sent += 1
-        await self._view.broadcast(slot.newest)
+        if self._relay is not None:
+            await self._relay.broadcast(slot.newest)
+        if self._relay is None or self.is_late:
+            await self._view.broadcast(slot.newest)
 
     async def _push(self, slot: Slot, head: Block) -> None:
         """Send again, for a higher fee or as the newer call, if cap and funds allow."""
         last, heir = slot.newest, self._outbox.successor(slot.call)
-        fees = raised(Fees(last.max_fee_wei, last.max_priority_fee_wei), head, self._policy)
+        fees = await self._raised(last, head)
         if fees is None:
             self._stuck(last.purpose, "gas.max_fee_gwei reached")
         elif heir is None or not await self._supersede(slot, heir, fees):
             await self._bump(slot, fees)
         await self._broadcast(slot)
+
+    async def _raised(self, last: SignedForm, head: Block) -> Fees | None:
+        try:
+            fresh = await self._preflight.fees(head)
+        except FeeAboveCap:
+            return None
+        return raised(Fees(last.max_fee_wei, last.max_priority_fee_wei), fresh, self._policy)
 
     async def _bump(self, slot: Slot, fees: Fees) -> None:
         last = slot.newest

@@ -58,7 +58,7 @@ class Slot:
 def sign_form(
     key: SubmitterKey, call: Call, *, chain_id: int, nonce: int, gas: int, fees: Fees
 ) -> Form:
-    """Sign a call as an EIP-1559 transaction.
+    """Sign a call: as an EIP-1559 transaction, or as EIP-155 has it on a chain without a base fee.
 
     Args:
         key: Of the account.
@@ -69,17 +69,22 @@ def sign_form(
         fees: Of a unit.
     """
     fields: dict[str, Any] = {
-        "type": 2,
         "chainId": chain_id,
         "nonce": nonce,
         "to": call.target,
         "value": 0,
         "data": call.data,
         "gas": gas,
-        "maxFeePerGas": fees.max_fee_wei,
-        "maxPriorityFeePerGas": fees.tip_wei,
-        "accessList": [],
     }
+    if fees.is_legacy:
+        fields |= {"gasPrice": fees.max_fee_wei}
+    else:
+        fields |= {
+            "type": 2,
+            "maxFeePerGas": fees.max_fee_wei,
+            "maxPriorityFeePerGas": fees.tip_wei,
+            "accessList": [],
+        }
     raw, hash_ = key.sign(fields)
     return Form(
         purpose=call.purpose,

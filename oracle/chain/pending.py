@@ -153,6 +153,10 @@ class TransactionJournal(Protocol):
         """Move what stands in this block or below from each state to another."""
         ...
 
+    async def spent_wei(self, *, chain_id: int, submitter: str, since: int) -> int:
+        """Fees of what ended at this second since the epoch or later."""
+        ...
+
     async def next_nonce(self, *, chain_id: int, submitter: str, states: Collection[str]) -> int:
         """One more than the highest nonce in these states; 0 without any."""
         ...

@@ -5,8 +5,9 @@ from typing import Final
 
 from enclave.domain.errors import ChainError
 from oracle.chain.abi_codec import ContractAbi, decode_revert, revert_name
-from oracle.chain.base import Call, CallReverted
-from oracle.chain.fees import FeePolicy, Fees, first_fees
+from oracle.chain.base import Block, Call, CallReverted
+from oracle.chain.budget import GasBudget
+from oracle.chain.fees import FeePolicy, Fees, quote
 from oracle.chain.rpc import Rpc, RpcRefused, quantity
 from oracle.chain.sender import SenderView
 
@@ -32,42 +33,53 @@ class Preflight:
     """Asks the chain before anything is written or sent."""
 
     def __init__(
-        self, rpc: Rpc, view: SenderView, policy: FeePolicy, errors: ContractAbi, address: str
+        self,
+        rpc: Rpc,
+        policy: FeePolicy,
+        errors: ContractAbi,
+        address: str,
+        *,
+        view: SenderView,
+        budget: GasBudget,
     ) -> None:
         """Set up.
 
         Args:
             rpc: Where calls are tried.
-            view: What the account asks.
             policy: Bounds of what is paid.
             errors: Names of the contracts' errors.
             address: The account, which sends the calls.
+            view: What the account asks.
+            budget: Of a day.
         """
         self._rpc = rpc
         self._view = view
         self._policy = policy
         self._errors = errors
         self._address = address
+        self._budget = budget
 
     async def offer(self, call: Call) -> Offer:
         """Gas and fees of a first attempt.
 
         Raises:
             CallReverted: The chain refuses the call.
-            ChainError: No endpoint, fee above the cap, or too little on the account.
+            ChainError: No endpoint, fee above the cap, too little on the account, or left of the
+                daily budget.
         """
         gas = await self.gas(call)
-        fees = await self.fees()
+        fees = await self.fees(await self._view.head())
         await self.check_funds(gas, fees)
         return Offer(gas, fees)
 
-    async def fees(self) -> Fees:
-        """Of a first attempt.
+    async def fees(self, head: Block) -> Fees:
+        """Of a first attempt on top of this block.
 
         Raises:
-            ChainError: No endpoint, or fee above the cap.
+            FeeAboveCap: The operator allows less.
+            ChainError: No endpoint.
         """
-        return first_fees(await self._view.head(), self._policy)
+        return await quote(self._rpc, head, self._policy)
 
     async def gas(self, call: Call) -> int:
         """Gas limit of a call.
@@ -89,9 +101,10 @@ class Preflight:
         return min(MAX_GAS, units * 5 // 4 + 10_000)
 
     async def check_funds(self, gas: int, fees: Fees) -> None:
-        """Check that the account can pay the worst case.
+        """Check that the account can pay the worst case, and may today.
 
         Raises:
+            BudgetSpent: It may not.
             ChainError: No endpoint, or it cannot.
         """
         wanted_wei, seen_wei = gas * fees.max_fee_wei, await self._view.balance()
@@ -100,6 +113,7 @@ class Preflight:
                 f"account {self._address} holds {seen_wei} wei, this transaction may take"
                 f" {wanted_wei} wei: send funds to it"
             )
+        await self._budget.check(wanted_wei)
 
     async def revert_reason(self, call: Call, block: int) -> tuple[str, str]:
         """Why a mined call failed, in words and as the error's name.

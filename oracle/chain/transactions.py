@@ -13,6 +13,7 @@ import structlog
 from enclave.domain.errors import ChainError
 from oracle.chain.abi_codec import ContractAbi
 from oracle.chain.base import Call, Receipt
+from oracle.chain.budget import GasBudget
 from oracle.chain.delivery import Delivery, SubmitterStats
 from oracle.chain.fees import FeePolicy
 from oracle.chain.forms import Form, Slot
@@ -32,7 +33,6 @@ log = structlog.get_logger(__name__)
 #: Gas of a transfer of nothing, which fills a nonce that a reorganisation left free.
 _FILLER_GAS: Final = 21_000
 _FILLER: Final = "fill_nonce"
-_RETRY_S: Final = 1.0
 
 
 class EvmSubmitter:
@@ -45,6 +45,8 @@ class EvmSubmitter:
         key: SubmitterKey,
         policy: FeePolicy,
         errors: ContractAbi,
+        *,
+        relay: Rpc | None = None,
     ) -> None:
         """Set up; nothing is asked yet.
 
@@ -54,13 +56,19 @@ class EvmSubmitter:
             key: Of the account.
             policy: Bounds of what is paid.
             errors: Names of the contracts' errors.
+            relay: Where transactions are sent, and nowhere else, until one is overdue.
         """
         self._rpc = rpc
         self._journal = journal
         self._key = key
         self._policy = policy
         self._view = SenderView(rpc, key.address)
-        self._preflight = Preflight(rpc, self._view, policy, errors, key.address)
+        self._budget = GasBudget(
+            journal, policy.daily_budget_wei, chain_id=rpc.chain_id, submitter=key.address
+        )
+        self._preflight = Preflight(
+            rpc, policy, errors, key.address, view=self._view, budget=self._budget
+        )
         self._lookback = Lookback(self._view, journal, chain_id=rpc.chain_id, submitter=key.address)
         self._outbox = Outbox()
         self._turn = asyncio.Lock()
@@ -72,6 +80,7 @@ class EvmSubmitter:
             view=self._view,
             preflight=self._preflight,
             outbox=self._outbox,
+            relay=None if relay is None else SenderView(relay, key.address),
         )
         self.stats = self._delivery.stats
 
@@ -84,6 +93,10 @@ class EvmSubmitter:
     def address(self) -> str:
         """The account, in EIP-55 spelling."""
         return self._key.address
+
+    async def budget_left_wei(self) -> int | None:
+        """What is left of the daily budget; `None` without one."""
+        return await self._budget.left_wei()
 
     async def send(self, call: Call) -> Receipt:
         """Send a call and wait until the chain says how it ended.
@@ -98,8 +111,8 @@ class EvmSubmitter:
         Raises:
             CallReverted: The chain refuses it; known before anything was sent, or mined as such.
             Superseded: A newer call was sent, or mined, instead.
-            ChainError: Not sent: no endpoint, fee above the cap, or too little on the account. Or
-                its nonce was used by somebody else with this key.
+            ChainError: Not sent: no endpoint, fee above the cap, too little on the account or left
+                of the daily budget. Or its nonce was used by somebody else with this key.
         """
         wanted = self._outbox.add(call)
         try:
@@ -111,11 +124,15 @@ class EvmSubmitter:
             self._outbox.remove(wanted)
         return wanted.result()
 
-    async def resume(self) -> None:
-        """Finish what an earlier run left, and send again what the chain has lost since."""
+    async def resume(self, *, retry_s: float = 1.0) -> None:
+        """Finish what an earlier run left, and send again what the chain has lost since.
+
+        Args:
+            retry_s: Pause while no endpoint answers.
+        """
         is_done = await self._work_off()
         while not is_done:
-            await asyncio.sleep(_RETRY_S)
+            await asyncio.sleep(retry_s)
             is_done = await self._work_off()
 
     async def keep(self, pause_s: float) -> None:
@@ -197,7 +214,7 @@ class EvmSubmitter:
 
     async def _fill(self, nonce: int) -> Slot:
         """A transfer of nothing, where somebody else's transaction was before a reorganisation."""
-        fees = await self._preflight.fees()
+        fees = await self._preflight.fees(await self._view.head())
         log.warning("nonce_filled", nonce=nonce)
         call = Call(_FILLER, self.address, b"")
         return await self._write(self._delivery.sign(call, nonce, _FILLER_GAS, fees), nonce)

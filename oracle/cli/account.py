@@ -82,16 +82,15 @@ async def open_account(settings: Config, payer: Payer) -> AsyncIterator[Account]
     """
     # Imported here: they bring aiohttp and the daemon's parts.
     from oracle.chain.abi_codec import load_abi
-    from oracle.chain.transactions import EvmSubmitter
-    from oracle.daemon.parts import fee_policy, open_chain, open_config_rpc
+    from oracle.daemon.parts import open_chain, open_config_rpc, open_submitter
     from oracle.store import open_journal
 
     key, path = await _key_and_journal(settings, payer)
     try:
         async with open_journal(path) as journal, open_config_rpc(settings) as rpc:
             errors = load_abi("AttestationRegistry")
-            submitter = EvmSubmitter(rpc, journal, key, fee_policy(settings), errors)
-            yield Account(rpc, open_chain(settings, rpc), journal, submitter)
+            async with open_submitter(settings, rpc, journal, key, errors) as submitter:
+                yield Account(rpc, open_chain(settings, rpc), journal, submitter)
     except JournalLocked as error:
         raise JournalLocked(f"{error}; stop it, or let another account pay: --payer") from error
 

@@ -246,6 +246,8 @@ def masked(config: Config) -> dict[str, Any]:
     """The effective configuration for people: endpoints without what may be secret in them."""
     shown = config.model_dump(mode="json", by_alias=False)
     shown["chain"]["rpc_urls"] = [mask_url(url) for url in config.chain.rpc_urls]
+    relay = config.chain.relay_url
+    shown["chain"]["relay_url"] = None if relay is None else mask_url(relay)
     if isinstance(config.collateral.source, str):
         shown["collateral"]["source"] = mask_url(config.collateral.source)
     return shown

@@ -35,15 +35,24 @@ def checksum_address(text: str) -> str:
 
 
 def _wei(value: object) -> int:
-    """Gwei as written, to wei, exactly."""
+    """Gwei of a unit of gas as written, to wei, exactly."""
+    return _amount(value, 10**6)
+
+
+def _funds(value: object) -> int:
+    """Gwei of an account as written, to wei, exactly."""
+    return _amount(value, 10**15)
+
+
+def _amount(value: object, most_gwei: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int | Decimal | str):
         raise ValueError("wanted a number of gwei")
     try:
         wei = FixedPoint.parse(str(value), exponent=9).rescale(0, Rounding.EXACT).units
     except SourceMalformed as error:
         raise ValueError(f"{value} gwei, wanted a number with at most 9 decimals") from error
-    if not 0 <= wei <= 10**6 * GWEI:
-        raise ValueError(f"{value} gwei, wanted 0..1000000")
+    if not 0 <= wei <= most_gwei * GWEI:
+        raise ValueError(f"{value} gwei, wanted 0..{most_gwei}")
     return wei
 
 
@@ -125,6 +134,7 @@ def split_listen(text: str) -> tuple[str, int]:
 
 Address = Annotated[str, AfterValidator(checksum_address)]
 Wei = Annotated[int, BeforeValidator(_wei)]
+Funds = Annotated[int, BeforeValidator(_funds)]
 Seconds = Annotated[float, BeforeValidator(_seconds), Field(gt=0, le=86_400)]
 LongSeconds = Annotated[float, BeforeValidator(_seconds), Field(gt=0, le=30 * 86_400)]
 FilePath = Annotated[Path, BeforeValidator(_path)]
@@ -132,6 +142,11 @@ UrlOrFolder = Annotated[str | Path, BeforeValidator(_source)]
 RpcUrl = Annotated[str, AfterValidator(_rpc_url)]
 PeerUrl = Annotated[str, AfterValidator(_peer_url)]
 Listen = Annotated[str, AfterValidator(_listen)]
+Strategies = Annotated[
+    tuple[Literal["fee_history", "gas_price", "constant"], ...],
+    BeforeValidator(lambda v: tuple(v) if isinstance(v, list) else v),
+    Field(min_length=1, max_length=3),
+]
 Strings = Annotated[
     tuple[str, ...], BeforeValidator(lambda v: tuple(v) if isinstance(v, list) else v)
 ]
@@ -155,6 +170,8 @@ class ChainConfig(_Section):
         block_s: Usual time between blocks; receipts are asked for a few times in it.
         confirm_timeout_s: How long to wait for a receipt before the fee is raised.
         rpc_timeout_s: Limit of one call.
+        relay_url: A private relay's JSON-RPC endpoint; transactions go there alone until one is
+            overdue. May hold secrets, as the others.
     """
 
     network: str
@@ -171,6 +188,7 @@ class ChainConfig(_Section):
     block_s: Seconds = 12.0
     confirm_timeout_s: Seconds = 60.0
     rpc_timeout_s: Seconds = 10.0
+    relay_url: RpcUrl | None = None
 
 
 class KeysConfig(_Section):
@@ -311,15 +329,21 @@ class GasConfig(_Section):
 
     Attributes:
         max_fee_wei: Highest fee for a unit of gas; never exceeded, not even by a replacement.
-        max_priority_fee_wei: Tip.
+        max_priority_fee_wei: Highest tip of a first attempt.
         bump_percent: Raise of a replacement; nodes want at least 10.
         low_balance_wei: Below it the node warns.
+        strategies: Where the price is taken from, in this order.
+        constant_price_wei: What `constant` pays on a chain without a base fee.
+        daily_budget_wei: Most that is spent within 24 hours; `None` is no bound.
     """
 
     max_fee_wei: Annotated[Wei, Field(alias="max_fee_gwei")] = 100 * GWEI
     max_priority_fee_wei: Annotated[Wei, Field(alias="max_priority_fee_gwei")] = GWEI
     bump_percent: Annotated[int, Field(ge=13, le=100)] = 20
-    low_balance_wei: Annotated[Wei, Field(alias="low_balance_gwei")] = 10_000_000 * GWEI
+    low_balance_wei: Annotated[Funds, Field(alias="low_balance_gwei")] = 10_000_000 * GWEI
+    strategies: Strategies = ("fee_history", "gas_price", "constant")
+    constant_price_wei: Annotated[Wei | None, Field(alias="constant_price_gwei")] = None
+    daily_budget_wei: Annotated[Funds | None, Field(alias="daily_budget_gwei")] = None
 
 
 class StoreConfig(_Section):

@@ -13,6 +13,7 @@ from oracle.config import Config
 from oracle.daemon.chain_view import REFRESH_S, ChainView
 from oracle.daemon.collateral import CollateralWatch
 from oracle.daemon.events import Event, Observer
+from oracle.daemon.gas import Spender, watch_budget
 from oracle.daemon.parts import Parts, open_parts
 from oracle.daemon.presence import claim
 from oracle.daemon.problems import Problems
@@ -141,6 +142,7 @@ class Daemon:
                 spawn(self._reloader.run(view, parts.relay))
                 if parts.submitter is not None:
                     spawn(parts.submitter.keep(self._config.chain.block_s))
+                    spawn(self._watch_budget(parts.submitter))
                 if parts.keeper is not None:
                     spawn(self._watch(parts.keeper).keep())
                 submission = self._submission(parts, view)
@@ -206,6 +208,10 @@ class Daemon:
             refresh_s=min(REFRESH_S, self._config.chain.block_s) if has_peers else REFRESH_S,
             has_peers=has_peers,
         )
+
+    def _watch_budget(self, submitter: Spender) -> Coroutine[Any, Any, None]:
+        daily_wei = self._config.gas.daily_budget_wei
+        return watch_budget(submitter, daily_wei, state=self.state, problems=self._problems)
 
     def _watch(self, keeper: CollateralKeeper) -> CollateralWatch:
         collateral = self._config.collateral

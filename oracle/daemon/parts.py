@@ -2,17 +2,18 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from enclave.domain.errors import ConfigError
-from oracle.chain.abi_codec import load_abi
+from oracle.chain.abi_codec import ContractAbi, load_abi
 from oracle.chain.base import Submitter
 from oracle.chain.evm import EvmChain
+from oracle.chain.fees import FeePolicy, FeeStrategy
 from oracle.chain.keys import SubmitterKey, unlock
 from oracle.chain.rpc import Rpc, open_rpc
-from oracle.chain.transactions import EvmSubmitter, FeePolicy
+from oracle.chain.transactions import EvmSubmitter
 from oracle.collateral.keeper import CollateralKeeper
 from oracle.collateral.source import open_source
 from oracle.config import Config, read_private_file
@@ -79,8 +80,8 @@ async def open_parts(
     chain = open_chain(config, rpc)
     submitter, keeper = None, None
     if key is not None and journal is not None:
-        errors = load_abi("FeedHub")
-        submitter = EvmSubmitter(rpc, journal, key, fee_policy(config), errors)
+        opened = open_submitter(config, rpc, journal, key, load_abi("FeedHub"))
+        submitter = await stack.enter_async_context(opened)
         keeper = open_keeper(config, chain, submitter)
     folder = config.enclave.runtime_dir / RELAY_FOLDER
     await asyncio.to_thread(folder.mkdir, mode=0o700, parents=True, exist_ok=True)
@@ -101,6 +102,25 @@ def open_config_rpc(config: Config) -> AbstractAsyncContextManager[Rpc]:
         timeout_s=chain.rpc_timeout_s,
         block_s=chain.block_s,
     )
+
+
+@asynccontextmanager
+async def open_submitter(
+    config: Config, rpc: Rpc, journal: Journal, key: SubmitterKey, errors: ContractAbi
+) -> AsyncIterator[EvmSubmitter]:
+    """The account's only sender, with the session to its private relay if one is configured."""
+    chain, policy = config.chain, fee_policy(config)
+    if chain.relay_url is None:
+        yield EvmSubmitter(rpc, journal, key, policy, errors)
+        return
+    opened = open_rpc(
+        [chain.relay_url],
+        chain_id=chain.chain_id,
+        timeout_s=chain.rpc_timeout_s,
+        block_s=chain.block_s,
+    )
+    async with opened as relay:
+        yield EvmSubmitter(rpc, journal, key, policy, errors, relay=relay)
 
 
 def open_chain(config: Config, rpc: Rpc) -> EvmChain:
@@ -165,6 +185,9 @@ def fee_policy(config: Config) -> FeePolicy:
         bump_percent=config.gas.bump_percent,
         confirm_timeout_s=config.chain.confirm_timeout_s,
         receipt_poll_s=min(1.0, config.chain.block_s / 10),
+        strategies=tuple(FeeStrategy(name) for name in config.gas.strategies),
+        constant_price_wei=config.gas.constant_price_wei,
+        daily_budget_wei=config.gas.daily_budget_wei,
     )
 
 

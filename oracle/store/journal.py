@@ -213,6 +213,19 @@ class Journal:
             )
         )
 
+    async def spent_wei(self, *, chain_id: int, submitter: str, since: int) -> int:
+        """Fees of what ended at this second since the epoch or later."""
+
+        def read(database: sqlite3.Connection) -> int:
+            rows = database.execute(
+                "SELECT gas_used, gas_price_wei FROM transactions WHERE chain_id = ?"
+                " AND submitter = ? AND finished_at >= ? AND gas_used IS NOT NULL",
+                (chain_id, submitter, since),
+            )
+            return sum(int(gas) * int(price) for gas, price in rows)
+
+        return await self._run(read)
+
     async def next_nonce(
         self,
         *,

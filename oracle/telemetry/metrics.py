@@ -82,6 +82,11 @@ class NodeCollector(Collector):
         }
         if state.balance_wei is not None:
             values["balance_wei"] = ("Funds of the submitter.", state.balance_wei)
+        if state.budget_left_wei is not None:
+            values["gas_budget_left_wei"] = (
+                "Left of the daily gas budget.",
+                state.budget_left_wei,
+            )
         for name, (text, value) in values.items():
             yield GaugeMetricFamily(_PREFIX + name, text, value=float(value))
         if signer.expires_at:

@@ -205,6 +205,7 @@ class NodeState:
         reports_superseded: Reports that were stuck until a newer one took their place.
         reports_overtaken: Reports that came too late, because another one had landed.
         balance_wei: Of the submitter, when last asked.
+        budget_left_wei: Of the daily gas budget; `None` without one.
         is_accepted: The hub takes this signer's reports.
         counters: Name -> reads a counter of a part of the node; see `metrics`.
         config: What is in force.
@@ -231,6 +232,7 @@ class NodeState:
     reports_overtaken: int = 0
     reports_superseded: int = 0
     balance_wei: int | None = None
+    budget_left_wei: int | None = None
     is_accepted: bool = False
     counters: dict[str, Callable[[], float]] = field(default_factory=dict)
     config: ConfigState = field(default_factory=ConfigState)

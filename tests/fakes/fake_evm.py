@@ -36,6 +36,8 @@ class FakeEvm:
         estimate: What `eth_estimateGas` answers or raises.
         replay: What `eth_call` answers or raises.
         mined_reverts: Whether what is mined fails.
+        gas_price: What `eth_gasPrice` answers.
+        rewards: What `eth_feeHistory` says was tipped.
         forks: Block -> how often it was reorganised.
     """
 
@@ -56,6 +58,8 @@ class FakeEvm:
     raw: list[bytes] = field(default_factory=list)
     has_base_fee: bool = True
     forks: dict[int, int] = field(default_factory=dict)
+    gas_price: int = 2 * 10**9
+    rewards: Any = field(default_factory=lambda: [[hex(10**9)]] * 10)
 
     async def request(self, method: str, params: Sequence[Any]) -> Any:
         """One JSON-RPC call."""
@@ -70,6 +74,8 @@ class FakeEvm:
             "eth_blockNumber": self._get_height,
             "eth_getBlockByNumber": self._get_block,
             "eth_getTransactionByHash": self._get_transaction,
+            "eth_feeHistory": lambda *_: {"reward": self.rewards},
+            "eth_gasPrice": lambda: hex(self.gas_price),
             "eth_getBalance": self._get_balance,
             "eth_getTransactionCount": self._get_count,
             "eth_estimateGas": self._estimate,
@@ -167,6 +173,8 @@ class FakeEvm:
         sender = Account.recover_transaction(data).lower()
         nonce = int.from_bytes(fields[1], "big")
         fee, tip = int.from_bytes(fields[3], "big"), int.from_bytes(fields[2], "big")
+        if (data[0] == 2) is not self.has_base_fee:
+            raise RpcRefused("transaction type not supported", code=-32000, data=b"")
         held = self.pool.get(nonce)
         if nonce < self.nonces.get(sender, 0):
             raise RpcRefused("nonce too low", code=-32003, data=b"")
@@ -184,12 +192,18 @@ class FakeEvm:
             "blockHash": self._hash_of(sent.block),
             "status": hex(sent.is_success),
             "gasUsed": hex(50_000),
-            "effectiveGasPrice": hex(self.base_fee + sent.tip),
+            "effectiveGasPrice": hex(sent.tip + self.base_fee * self.has_base_fee),
             "logs": [],
         }
 
 
 def transaction_fields(raw: bytes) -> list[bytes]:
-    """Fields of a signed EIP-1559 transaction: chain id, nonce, tip, fee, gas, to, value, data …"""
-    fields: list[bytes] = rlp.decode(raw[1:])
-    return fields
+    """Fields of a signed transaction: chain id, nonce, tip, fee, gas, to, value, data …
+
+    One without a base fee has its price as tip and fee, and no chain id in front.
+    """
+    if raw[0] == 2:
+        fields: list[bytes] = rlp.decode(raw[1:])
+        return fields
+    nonce, price, *others = rlp.decode(raw)
+    return [b"", nonce, price, price, *others]

@@ -20,7 +20,12 @@ CALL = Call("submit", TARGET, b"\x01\x02\x03\x04")
 
 
 def make_submitter(
-    evm: FakeEvm, journal: Journal, key: SubmitterKey, **policy: Any
+    evm: FakeEvm,
+    journal: Journal,
+    key: SubmitterKey,
+    *,
+    relay: FakeEvm | None = None,
+    **policy: Any,
 ) -> EvmSubmitter:
     """A submitter that asks often and waits long, unless told otherwise."""
     values: dict[str, Any] = {
@@ -31,7 +36,9 @@ def make_submitter(
         "receipt_poll_s": 0.001,
     }
     errors = load_abi("FeedHub")
-    return EvmSubmitter(cast(Rpc, evm), journal, key, FeePolicy(**(values | policy)), errors)
+    bounds = FeePolicy(**(values | policy))
+    private = None if relay is None else cast(Rpc, relay)
+    return EvmSubmitter(cast(Rpc, evm), journal, key, bounds, errors, relay=private)
 
 
 @asynccontextmanager

@@ -17,8 +17,12 @@ from oracle.chain.forms import sign_form
 from oracle.chain.keys import SubmitterKey, submitter_key
 from oracle.chain.rpc import open_rpc
 from oracle.chain.transactions import EvmSubmitter, FeePolicy
+from oracle.config import build_config
+from oracle.daemon.parts import open_config_rpc, open_submitter
 from oracle.devnet.anvil import CHAIN_ID, Anvil, anvil
 from oracle.store import open_journal, read_summary
+from tests.fakes.geth_node import geth_node
+from tests.fakes.rpc_proxy import rpc_proxy
 
 GWEI = 10**9
 TARGET = "0x00000000000000000000000000000000000000A1"
@@ -57,7 +61,9 @@ class Bench:
 
 
 @asynccontextmanager
-async def _bench(folder: Path, key: SubmitterKey, **policy: Any) -> AsyncIterator[Bench]:
+async def _bench(
+    folder: Path, key: SubmitterKey, hardfork: str = "osaka", **policy: Any
+) -> AsyncIterator[Bench]:
     values = {
         "max_fee_wei": 1_000 * GWEI,
         "max_priority_fee_wei": GWEI,
@@ -68,7 +74,7 @@ async def _bench(folder: Path, key: SubmitterKey, **policy: Any) -> AsyncIterato
     path = folder / "oracle.db"
     async with (
         asyncio.timeout(40),
-        anvil() as chain,
+        anvil(hardfork=hardfork) as chain,
         open_journal(path) as journal,
         open_rpc([chain.url], chain_id=CHAIN_ID, timeout_s=5) as rpc,
     ):
@@ -143,6 +149,58 @@ async def test_one_that_the_base_fee_overtook_is_raised_with_the_block_that_allo
             await bench.chain.call("evm_mine")
         assert sending.result().is_success
         assert await bench.count(key) == 1
+
+
+async def test_a_chain_without_a_base_fee_is_served_and_its_transactions_are_raised(
+    tmp_path: Path, key: SubmitterKey
+) -> None:
+    async with _bench(tmp_path, key, hardfork="berlin", confirm_timeout_s=0.2) as bench:
+        assert "baseFeePerGas" not in await bench.chain.call(
+            "eth_getBlockByNumber", "latest", False
+        )
+        assert (await bench.submitter.send(CALL)).is_success
+        await bench.hold(is_held=True)
+        async with asyncio.TaskGroup() as tasks:
+            sending = tasks.create_task(bench.submitter.send(CALL))
+            await _until(lambda: bench.submitter.stats.bumped >= 2)
+            await bench.chain.call("evm_mine")
+        mined = await bench.chain.call(
+            "eth_getTransactionByHash", "0x" + sending.result().hash.hex()
+        )
+        assert (mined["type"], mined["nonce"]) == ("0x0", "0x1")
+        first = await bench.chain.call("eth_gasPrice")
+        assert int(mined["gasPrice"], 16) * 100 >= int(first, 16) * 144
+
+
+async def test_a_configured_relay_gets_what_the_public_node_does_not(
+    tmp_path: Path, key: SubmitterKey
+) -> None:
+    """The relay keeps it to itself until it is in a block of the chain that all see."""
+    async with (
+        asyncio.timeout(40),
+        anvil() as chain,
+        geth_node(chain) as node,
+        rpc_proxy(node, seed=1) as relay,
+        open_journal(tmp_path / "oracle.db") as journal,
+    ):
+        await chain.call("anvil_setBalance", key.address, hex(10**19))
+        contracts = dict.fromkeys(("registry", "signer_set", "hub"), TARGET.lower())
+        urls = {"rpc_urls": [chain.url], "relay_url": relay.url}
+        sections = {"chain": {"network": "anvil"} | contracts | urls}
+        config = build_config(sections | {"enclave": {"silicon": "/s"}}, base=tmp_path)
+        errors = load_abi("FeedHub")
+        async with (
+            open_config_rpc(config) as rpc,
+            open_submitter(config, rpc, journal, key, errors) as submitter,
+            asyncio.TaskGroup() as tasks,
+        ):
+            sending = tasks.create_task(submitter.send(CALL))
+            await relay.until(lambda: relay.count("eth_sendRawTransaction") == 1)
+            status = await chain.call("txpool_status")
+            assert (status["pending"], status["queued"]) == ("0x0", "0x0")
+            await node.mine()
+        assert sending.result().is_success
+        assert relay.count("eth_getTransactionReceipt") == 0
 
 
 async def test_a_dropped_transaction_is_sent_again(tmp_path: Path, key: SubmitterKey) -> None:

@@ -127,10 +127,29 @@ async def test_a_base_fee_above_the_cap_sends_nothing(tmp_path: Path, key: Submi
     assert evm.raw == []
 
 
-async def test_a_chain_without_base_fee_is_refused(tmp_path: Path, key: SubmitterKey) -> None:
+async def test_a_chain_without_base_fee_gets_transactions_of_its_kind_and_raises_of_them(
+    tmp_path: Path, key: SubmitterKey
+) -> None:
+    evm = FakeEvm(has_base_fee=False, gas_price=5 * GWEI, mines_at_once=False)
+    async with _journal(tmp_path) as journal, asyncio.TaskGroup() as tasks:
+        submitter = _submitter(evm, journal, key, confirm_timeout_s=0.02)
+        sending = tasks.create_task(submitter.send(CALL))
+        await _until(lambda: submitter.stats.bumped >= 2)
+        evm.mine()
+    assert sending.result().is_success
+    assert all(raw[0] >= 0xC0 for raw in evm.raw)
+    prices = list(dict.fromkeys(int.from_bytes(transaction_fields(r)[3], "big") for r in evm.raw))
+    assert prices[:3] == [5 * GWEI, 6 * GWEI, 72 * GWEI // 10]
+
+
+async def test_a_chain_without_base_fee_that_is_too_dear_sends_nothing(
+    tmp_path: Path, key: SubmitterKey
+) -> None:
+    evm = FakeEvm(has_base_fee=False, gas_price=101 * GWEI)
     async with _journal(tmp_path) as journal:
-        with pytest.raises(ChainError, match="no base fee"):
-            await _submitter(FakeEvm(has_base_fee=False), journal, key).send(CALL)
+        with pytest.raises(ChainError, match="gas price is 101000000000 wei"):
+            await _submitter(evm, journal, key).send(CALL)
+    assert evm.raw == []
 
 
 async def test_fees_stay_under_the_cap(tmp_path: Path, key: SubmitterKey) -> None:

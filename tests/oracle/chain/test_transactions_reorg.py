@@ -282,9 +282,8 @@ async def test_a_drained_account_raises_nothing_until_it_is_funded(
 
 
 async def test_a_start_without_an_endpoint_waits_and_then_resumes(
-    tmp_path: Path, key: SubmitterKey, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, key: SubmitterKey
 ) -> None:
-    monkeypatch.setattr("oracle.chain.transactions._RETRY_S", 0.001)
     evm = FakeEvm(mines_at_once=False)
     async with open_test_journal(tmp_path) as journal:
         async with asyncio.TaskGroup() as tasks:
@@ -293,7 +292,7 @@ async def test_a_start_without_an_endpoint_waits_and_then_resumes(
             sending.cancel()
         evm.mine()
         evm.fails["eth_getTransactionCount"] = 2
-        await make_submitter(evm, journal, key).resume()
+        await make_submitter(evm, journal, key).resume(retry_s=0.001)
     assert _states(tmp_path) == {0: "mined"}
     assert evm.fails["eth_getTransactionCount"] == 0
 

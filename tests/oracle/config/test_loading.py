@@ -125,6 +125,9 @@ def test_every_fault_gets_its_own_line(tmp_path: Path) -> None:
         ("[enclave]", "[gas]\nmax_fee_gwei = 'NaN'\n[enclave]", "wanted a number with"),
         ("[enclave]", "[gas]\nmax_fee_gwei = 1000001\n[enclave]", "wanted 0..1000000"),
         ("[enclave]", "[gas]\nmax_fee_gwei = -1\n[enclave]", "wanted 0..1000000"),
+        ("[enclave]", "[gas]\nstrategies = []\n[enclave]", "at least 1 item"),
+        ("[enclave]", "[gas]\nstrategies = ['guess']\n[enclave]", "'fee_history', 'gas_price'"),
+        ("[enclave]", "[gas]\ndaily_budget_gwei = -1\n[enclave]", "wanted 0..1000000000000000"),
         ("[enclave]", "[gas]\nbump_percent = 5\n[enclave]", "greater than or equal to 13"),
         ("[enclave]", "[daemon]\npoll_s = 0\n[enclave]", "greater than 0"),
         ("[enclave]", "[daemon]\npoll_s = '1'\n[enclave]", "wanted a number of seconds"),
@@ -157,6 +160,22 @@ def _config(**sections: dict[str, Any]) -> Config:
     }
     values = {"chain": chain, "enclave": {"silicon": "/s"}} | sections
     return build_config(values, base=Path("/base"))
+
+
+def test_funds_may_be_more_than_any_fee() -> None:
+    gas = {"low_balance_gwei": 10_000_000, "daily_budget_gwei": "50000000.5"}
+    config = _config(gas=gas)
+    assert config.gas.low_balance_wei == 10**16
+    assert config.gas.daily_budget_wei == 50_000_000_500_000_000
+
+
+def test_a_relays_url_is_masked_as_the_others_are() -> None:
+    config = _config()
+    assert masked(config)["chain"]["relay_url"] is None
+    url = "https://relay.example.com/SECRET"
+    chain = config.chain.model_copy(update={"relay_url": url})
+    shown = masked(config.model_copy(update={"chain": chain}))
+    assert shown["chain"]["relay_url"] == "https://relay.example.com/***"
 
 
 def test_masking_leaves_nothing_of_an_url_but_scheme_host_and_port() -> None:

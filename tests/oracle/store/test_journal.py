@@ -4,6 +4,7 @@ import asyncio
 import sqlite3
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +130,18 @@ async def test_transactions_are_found_by_state_and_nonce(path: Path) -> None:
         found = await journal.find(**WHO, states=("mined", "replaced"), from_nonce=2)
         assert [(each.nonce, each.state) for each in found] == [(3, "mined"), (4, "replaced")]
         assert await journal.next_nonce(**WHO, states=("reverted",)) == 3
+
+
+async def test_spent_is_what_ended_since_then_whatever_its_end(path: Path) -> None:
+    async with open_journal(path) as journal:
+        before = int(time.time())
+        for nonce, state in ((1, "mined"), (2, "reverted"), (3, "replaced")):
+            begun = await journal.begin(**_intent(nonce, hash_=bytes((nonce,)) * 32))
+            used = None if state == "replaced" else 10**6
+            await journal.finish(begun.id, state, gas_used=used, gas_price_wei=10**20 + nonce)
+        assert await journal.spent_wei(**WHO, since=before) == 10**6 * (2 * 10**20 + 3)
+        assert await journal.spent_wei(**WHO, since=before + 3_600) == 0
+        assert await journal.spent_wei(chain_id=1, submitter="0xA", since=0) == 0
 
 
 async def test_the_newest_block_is_the_highest_of_these_states(path: Path) -> None:
