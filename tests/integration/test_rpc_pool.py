@@ -236,8 +236,10 @@ def test_a_branch_below_the_end_of_the_path_proves_nothing() -> None:
         prove_account(proof, address=bytes(20), state_root=keccak256(root))
 
 
-def test_a_branch_without_the_path_is_an_account_that_was_never_used() -> None:
-    branch = rlp.encode([b""] * 17)
-    proof = {"accountProof": ["0x" + branch.hex()]}
-    found = prove_account(proof, address=bytes(20), state_root=keccak256(branch))
+@pytest.mark.parametrize(
+    "node", [rlp.encode([b""] * 17), rlp.encode([b"\x20" + bytes(32), b"\x01"])]
+)
+def test_a_tree_without_the_path_shows_an_account_that_was_never_used(node: bytes) -> None:
+    proof = {"accountProof": ["0x" + node.hex()]}
+    found = prove_account(proof, address=bytes(20), state_root=keccak256(node))
     assert found == Account(0, 0)

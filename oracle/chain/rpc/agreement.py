@@ -274,6 +274,8 @@ def _own_receipt(wanted: str, value: Any) -> None:
         return
     if not isinstance(value, dict) or not isinstance(value.get("logs"), list):
         raise RpcMalformed("its receipt is none")
+    if not all(isinstance(log, dict) for log in value["logs"]):
+        raise RpcMalformed("a log of its receipt is none")
     quantity(value.get("blockNumber"))
     quantity(value.get("status"))
     if str(value.get("transactionHash")).lower() != wanted.lower():

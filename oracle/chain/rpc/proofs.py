@@ -148,7 +148,7 @@ def _part(packed: bytes) -> tuple[str, bool]:
 def _decode(raw: bytes) -> list[Any]:
     try:
         items = rlp.decode(raw)
-    except rlp.exceptions.RLPException as error:
+    except (rlp.exceptions.RLPException, RecursionError) as error:
         raise RpcMalformed(f"its proof is not RLP ({type(error).__name__})") from None
     if not isinstance(items, list):
         raise RpcMalformed("its proof has a node of another kind")

@@ -10,15 +10,17 @@ from itertools import accumulate
 from typing import Any, NoReturn
 
 from enclave.domain.errors import ChainError
-from oracle.chain.rpc.errors import RpcBusy, RpcMalformed, RpcRefused
+from oracle.chain.rpc.errors import RpcBusy, RpcMalformed, RpcOversized, RpcRefused
 from oracle.chain.rpc.values import hex_bytes
 
 #: JSON-RPC error codes that say "not me, not now" (rate limits), so that another endpoint may.
 _BUSY = frozenset({-32005, 429})
 _MESSAGE_SIZE = 200
-#: Deepest nesting, and most lists and objects; an event has two, and is three deep.
+#: Deepest nesting, most lists and objects, and most names and values: an event has two lists and
+#: objects, three deep, with some 25 names and values.
 _DEPTH = 32
 _CONTAINERS = 20_000
+_VALUES = 100_000
 _BRACKETS = b"[]{}"
 _NOT_BRACKETS = bytes(byte for byte in range(256) if byte not in _BRACKETS)
 #: Opening brackets become +1 and closing ones -1, read as signed bytes.
@@ -41,6 +43,7 @@ def parse_reply(body: bytes, *, id_: int, method: str, secrets: Sequence[str] = 
         RpcRefused: The reply is an error; its message is the endpoint's, printable, at most 200
             characters.
         RpcBusy: The reply is an error that says that the rate is limited.
+        RpcOversized: It holds more than any answer that is read.
         RpcMalformed: Anything else.
     """
     _check_size(body)
@@ -74,12 +77,15 @@ def _check_size(body: bytes) -> None:
     Deep nesting would end the process: a library of the host raises Python's own bound beyond
     what the stack holds.
     """
+    values = body.count(b",") + body.count(b":")
+    if values > _VALUES:
+        raise RpcOversized(f"answer has more than {_VALUES} values")
     if body.count(b"[") + body.count(b"{") <= _DEPTH:
         return
     plain = body.replace(b"\\\\", b"").replace(b'\\"', b"")
     outside = b"".join(plain.split(b'"')[::2])
     if outside.count(b"[") + outside.count(b"{") > _CONTAINERS:
-        raise RpcMalformed(f"answer has more than {_CONTAINERS} lists and objects")
+        raise RpcOversized(f"answer has more than {_CONTAINERS} lists and objects")
     levels = memoryview(outside.translate(_LEVELS, _NOT_BRACKETS)).cast("b")
     if max(accumulate(levels), default=0) > _DEPTH:
         raise RpcMalformed(f"answer is nested deeper than {_DEPTH}")

@@ -171,6 +171,7 @@ async def test_a_receipt_of_a_block_that_not_all_have_is_none_yet() -> None:
         {},
         receipt(transactionHash="0x" + "cd" * 32),
         receipt(logs=None),
+        receipt(logs=["0x"]),
         receipt(blockNumber=None),
         receipt(status=1),
     ],

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from enclave.domain.errors import ChainError
-from oracle.chain.rpc import RpcBusy, RpcMalformed, RpcRefused, hex_bytes, quantity
+from oracle.chain.rpc import RpcBusy, RpcMalformed, RpcOversized, RpcRefused, hex_bytes, quantity
 from oracle.chain.rpc.reply import parse_reply
 from oracle.chain.rpc.transport import retry_after_s, secrets_of
 
@@ -93,10 +93,13 @@ def test_nesting_and_number_of_lists_are_bounded() -> None:
     for deep in (b"[" * 33 + b"]" * 33, b'{"a":' * 19_000, b"[" * 20_000):
         with pytest.raises(RpcMalformed, match="nested deeper than 32"):
             _parse(deep)
-    with pytest.raises(RpcMalformed, match="more than 20000 lists"):
+    with pytest.raises(RpcOversized, match="more than 20000 lists"):
         _parse(b"[" + b"[]," * 20_000 + b"[]]")
-    with pytest.raises(RpcMalformed, match="more than 20000 lists"):
+    with pytest.raises(RpcOversized, match="more than 20000 lists"):
         _parse(b"[" * 1_000_000)
+    with pytest.raises(RpcOversized, match="more than 100000 values"):
+        _parse(_reply(result=dict.fromkeys(map(str, range(50_000)))))
+    assert len(_parse(_reply(result=["0x1"] * 90_000))) == 90_000
     # Brackets in text are none, however the text is spelled; a text that does not end is none.
     text = '[{\\"' * 50_000
     assert _parse(_reply(result=[text])) == [text]
