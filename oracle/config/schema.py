@@ -168,6 +168,7 @@ class ChainConfig(_Section):
         hub: `FeedHub`.
         verifier_id: The registry's number of the verifier for this enclave's evidence.
         block_s: Usual time between blocks; receipts are asked for a few times in it.
+        halt_s: A chain that makes no block for so long, and for five blocks' time, is halted.
         confirm_timeout_s: How long to wait for a receipt before the fee is raised.
         rpc_timeout_s: Limit of one call.
         relay_url: A private relay's JSON-RPC endpoint; transactions go there alone until one is
@@ -186,6 +187,7 @@ class ChainConfig(_Section):
     hub: Address
     verifier_id: Annotated[int, Field(ge=1, le=65_535)] = 1
     block_s: Seconds = 12.0
+    halt_s: Seconds = 60.0
     confirm_timeout_s: Seconds = 60.0
     rpc_timeout_s: Seconds = 10.0
     relay_url: RpcUrl | None = None

@@ -8,6 +8,7 @@ import structlog
 from enclave.domain.errors import ChainError
 from oracle.chain.base import Chain, HubStatus, Seats
 from oracle.chain.rpc import RpcRefused
+from oracle.daemon.clock import BlockTime, BlockWatch
 from oracle.daemon.problems import Problems
 from oracle.scheduler import Landed
 from oracle.telemetry.state import NodeState
@@ -15,6 +16,8 @@ from oracle.telemetry.state import NodeState
 log = structlog.get_logger(__name__)
 
 REFRESH_S = 15.0
+#: Time between two looks while the chain's time is off.
+_WATCH_S = 2.0
 
 
 class ChainView:
@@ -38,6 +41,7 @@ class ChainView:
         retry_s: float = 1.0,
         refresh_s: float = REFRESH_S,
         has_peers: bool = False,
+        blocks: BlockWatch | None = None,
     ) -> None:
         """Set up; nothing is asked yet.
 
@@ -50,6 +54,7 @@ class ChainView:
             retry_s: First pause while the chain does not answer.
             refresh_s: Time between two looks; short where others submit, too.
             has_peers: Whether to look at the seats of the others.
+            blocks: Told of the head at each look.
         """
         self.feed_list: tuple[bytes, ...] = ()
         self.hub: HubStatus | None = None
@@ -63,6 +68,7 @@ class ChainView:
         self._retry_s = retry_s
         self._refresh_s = refresh_s
         self._has_peers = has_peers
+        self._blocks = blocks
         self._version = 0
         #: Loop time of the last look at everything; `None` if one is wanted.
         self._looked_at: float | None = None
@@ -100,6 +106,7 @@ class ChainView:
             self._wanted.clear()
             try:
                 await self.look()
+                await self._note_head()
             except ChainError as error:
                 self._problems.set("chain", str(error))
                 await asyncio.sleep(pause_s)
@@ -108,10 +115,24 @@ class ChainView:
             self._problems.clear("chain")
             pause_s = self._retry_s
             try:
-                async with asyncio.timeout(self._refresh_s):
+                async with asyncio.timeout(self._pause_s()):
                     await self._wanted.wait()
             except TimeoutError:
                 continue
+
+    def _pause_s(self) -> float:
+        """Until the next look: soon where the chain's time is off, as that may end at any time."""
+        is_off = self._blocks is not None and self._blocks.now is not BlockTime.FINE
+        return min(self._refresh_s, _WATCH_S) if is_off else self._refresh_s
+
+    async def _note_head(self) -> None:
+        if self._blocks is not None and self.hub is not None:
+            before = self._blocks.now
+            self._blocks.note(await self._chain.head(), max_age_s=self.hub.max_age_s)
+            if before is not BlockTime.FINE and self._blocks.now is BlockTime.FINE:
+                # What the hub held may be of a fork that is no more.
+                self._looked_at = None
+                await self.look()
 
     async def refresh(self) -> None:
         """Ask the chain for everything.

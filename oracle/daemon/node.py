@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
@@ -11,8 +11,9 @@ import structlog
 from oracle.collateral.keeper import CollateralKeeper
 from oracle.config import Config
 from oracle.daemon.chain_view import REFRESH_S, ChainView
+from oracle.daemon.clock import BlockWatch, NodeClock
 from oracle.daemon.collateral import CollateralWatch
-from oracle.daemon.events import Event, Observer
+from oracle.daemon.events import Event, Observer, RoundMade
 from oracle.daemon.gas import Spender, watch_budget
 from oracle.daemon.parts import Parts, open_parts
 from oracle.daemon.presence import claim
@@ -49,6 +50,7 @@ class Daemon:
         schedule: Schedule | None = None,
         observer: Observer | None = None,
         load: Load | None = None,
+        wall_clock: Callable[[], float] = time.time,
     ) -> None:
         """Set up; nothing is opened yet.
 
@@ -59,6 +61,7 @@ class Daemon:
             schedule: Which answers are due; by deviation and heartbeat unless given.
             observer: Called with each event, in the event loop; must not block.
             load: Reads the configuration and its feeds anew; `None` if they cannot change.
+            wall_clock: The host's clock, seconds since the epoch; may step.
         """
         is_dry_run = config.keys.keystore is None
         self.state = NodeState(started_at=int(time.time()), is_dry_run=is_dry_run)
@@ -68,8 +71,17 @@ class Daemon:
         self._resolve = dict(resolve or {})
         lead_s = 2 * config.chain.block_s + config.daemon.poll_s
         self._schedule: Schedule = schedule or (lambda found: find_due(found, lead_s=lead_s))
-        self._observer: Observer = observer or _ignore
+        self._told: Observer = observer or _ignore
         self._problems = Problems(self.state)
+        self._clock = NodeClock(self._problems, wall=wall_clock, monotonic=time.monotonic)
+        self.state.clock = self._clock.now
+        self._blocks = BlockWatch(
+            self._problems,
+            halt_s=config.chain.halt_s,
+            block_s=config.chain.block_s,
+            clock=self._clock.now,
+            monotonic=time.monotonic,
+        )
         self._supervisor: Supervisor | None = None
         self._reloader = Reloader(
             Serving.of(config, feeds),
@@ -158,6 +170,12 @@ class Daemon:
         except BaseExceptionGroup as group:
             raise leading_error(group) from group
 
+    def _observer(self, event: Event) -> None:
+        """Each round says the time; then whoever watches is told."""
+        if isinstance(event, RoundMade):
+            self._clock.note(event.result.observed_at)
+        self._told(event)
+
     async def _drain(self, last: set[asyncio.Task[None]]) -> None:
         """Give reports that are on their way a bounded time; the journal has them in any case."""
         _, left = await asyncio.wait(last, timeout=self._config.daemon.drain_s)
@@ -207,6 +225,7 @@ class Daemon:
             # Where others submit, too, each block may hold a report.
             refresh_s=min(REFRESH_S, self._config.chain.block_s) if has_peers else REFRESH_S,
             has_peers=has_peers,
+            blocks=self._blocks,
         )
 
     def _watch_budget(self, submitter: Spender) -> Coroutine[Any, Any, None]:
@@ -221,7 +240,7 @@ class Daemon:
             problems=self._problems,
             refresh_s=collateral.refresh_s,
             warn_before_s=collateral.warn_before_s,
-            clock=time.time,
+            clock=self._clock.now,
         )
 
     @asynccontextmanager
@@ -238,6 +257,7 @@ class Daemon:
             target=self._target,
             observer=self._observer,
             landing_s=self._config.chain.block_s / 2,
+            wall_clock=self._clock.now,
         ) as quorum:
             self.quorum_port = quorum.port
             yield quorum
@@ -260,6 +280,7 @@ class Daemon:
             settle_s=0.0 if parts.membership is None else 2 * self._config.chain.block_s,
             is_stuck=lambda: submitter.is_stuck,
             renew_s=self._config.chain.block_s,
+            blocks=self._blocks,
         )
 
 

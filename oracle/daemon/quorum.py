@@ -310,6 +310,7 @@ async def open_quorum(
     target: Target,
     observer: Observer,
     landing_s: float,
+    wall_clock: Callable[[], float] = time.time,
 ) -> AsyncIterator[QuorumNode]:
     """Open sessions to the peers and listen for them until the end of the block.
 
@@ -333,6 +334,7 @@ async def open_quorum(
             target=target,
             observer=observer,
             landing_s=landing_s,
+            wall_clock=wall_clock,
         )
         async with serve_peers(
             node.responder,

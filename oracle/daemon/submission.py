@@ -11,6 +11,7 @@ from enclave.domain.errors import ChainError
 from enclave.domain.report import SignedReport, encode_report
 from oracle.chain.base import CallReverted, Chain, Receipt, Submitter, Superseded
 from oracle.daemon.chain_view import ChainView
+from oracle.daemon.clock import BlockWatch
 from oracle.daemon.events import (
     Observer,
     ReportLanded,
@@ -77,6 +78,7 @@ class Submission:
         settle_s: float = 0.0,
         is_stuck: Callable[[], bool] = lambda: False,
         renew_s: float = 1.0,
+        blocks: BlockWatch | None = None,
     ) -> None:
         """Set up.
 
@@ -93,7 +95,9 @@ class Submission:
             settle_s: How long what another node sent may need until it shows on the chain.
             is_stuck: Whether a transaction is overdue.
             renew_s: Least time between two reports of which the second replaces the first.
+            blocks: Says when no report has a chance.
         """
+        self._blocks = blocks
         self._chain = chain
         self._submitter = submitter
         self._journal = journal
@@ -114,11 +118,14 @@ class Submission:
 
     def is_free(self) -> bool:
         """Whether no back-off runs, and no report is on its way or it may be replaced."""
+        is_waiting = bool(self._on_their_way())
         if self._is_closed:
+            return False
+        if self._blocks is not None and not self._blocks.may_send(is_waiting=is_waiting):
             return False
         now = asyncio.get_running_loop().time()
         may_renew = self._is_stuck() and now >= self._started_at + self._renew_s
-        return now >= self._not_before and (may_renew or not self._on_their_way())
+        return now >= self._not_before and (may_renew or not is_waiting)
 
     def overdue(self) -> frozenset[bytes]:
         """Feeds of the reports that are stuck: a newer report with all of them replaces them."""

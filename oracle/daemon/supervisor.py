@@ -1,7 +1,6 @@
 """Keeps an enclave running: restart after a loss, and replacement while reports go on."""
 
 import asyncio
-import time
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack, nullcontext
 from dataclasses import dataclass
@@ -326,7 +325,7 @@ class Supervisor:
             problems=self._problems,
             observer=self._observer,
             renew_before_s=self._config.daemon.renew_before_s,
-            clock=time.time,
+            clock=self._state.clock,
         )
 
 

@@ -1,6 +1,5 @@
 """Prometheus metrics, read from the node's state at each scrape."""
 
-import time
 from collections.abc import Iterable, Mapping, Sequence
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -90,9 +89,9 @@ class NodeCollector(Collector):
         for name, (text, value) in values.items():
             yield GaugeMetricFamily(_PREFIX + name, text, value=float(value))
         if signer.expires_at:
-            yield _days_left(signer, time.time())
+            yield _days_left(signer, state.clock())
         if state.collateral:
-            yield _collateral_days_left(state.collateral, time.time())
+            yield _collateral_days_left(state.collateral, state.clock())
 
     def _counters(self) -> Iterable[Metric]:
         state = self._state
@@ -117,7 +116,7 @@ class NodeCollector(Collector):
                 yield CounterMetricFamily(_PREFIX + name, text, value=state.counters[name]())
 
     def _feeds(self) -> Iterable[Metric]:
-        now = time.time()
+        now = self._state.clock()
         labels = ["feed", "feed_id"]
         age = GaugeMetricFamily(
             _PREFIX + "feed_age_seconds", "Age of the answer on the hub.", labels=labels

@@ -1,5 +1,6 @@
 """How the node is doing: one object that the daemon writes, and health, metrics and views read."""
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -210,6 +211,7 @@ class NodeState:
         counters: Name -> reads a counter of a part of the node; see `metrics`.
         config: What is in force.
         rotation: Planned replacements of the enclave.
+        clock: Seconds since the epoch.
         quorum: `None` unless peers are configured.
         sources: How each host of the sources is doing, as the enclave that runs now says.
         endpoints: Of the chain, by preference.
@@ -236,6 +238,7 @@ class NodeState:
     is_accepted: bool = False
     counters: dict[str, Callable[[], float]] = field(default_factory=dict)
     config: ConfigState = field(default_factory=ConfigState)
+    clock: Callable[[], float] = time.time
     rotation: RotationState = field(default_factory=RotationState)
     quorum: QuorumState | None = None
     sources: tuple[SourceHealth, ...] = ()

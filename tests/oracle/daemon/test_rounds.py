@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import pytest
@@ -15,6 +15,7 @@ from enclave.domain.report import Entry, decode_report, encode_entries, list_roo
 from oracle.chain.base import CallReverted, HubNews, Round, Seats, Superseded
 from oracle.chain.rpc import RpcRefused
 from oracle.daemon.chain_view import ChainView
+from oracle.daemon.clock import BlockTime, BlockWatch
 from oracle.daemon.events import (
     Event,
     ReportLanded,
@@ -33,6 +34,7 @@ from oracle.registration import Standing
 from oracle.scheduler import Candidate, Due, Landed, Reason
 from oracle.telemetry.state import FeedState, NodeState
 from tests.fakes.fake_chain import OPERATOR, FakeChain, FakeSubmitter, signer_status
+from tests.fakes.process import FakeMonotonic
 
 HUB = "0x" + "cc" * 20
 FEEDS = tuple(load_catalogue()[name] for name in ("btc-usd", "eth-usd", "sol-usd"))
@@ -634,7 +636,7 @@ async def test_a_look_can_be_wished_for_later_once() -> None:
         await asyncio.wait_for(bench.view._wanted.wait(), 1)
 
 
-def _peered_view(bench: Bench, **pace: float) -> ChainView:
+def _peered_view(bench: Bench) -> ChainView:
     problems = Problems(bench.state)
     return ChainView(
         bench.chain,
@@ -643,7 +645,6 @@ def _peered_view(bench: Bench, **pace: float) -> ChainView:
         account="",
         low_balance_wei=0,
         has_peers=True,
-        **pace,
     )
 
 
@@ -774,3 +775,77 @@ async def test_a_new_feed_is_not_due_before_the_hub_was_asked_for_it() -> None:
         await bench.view.refresh()
         await bench.round()
         assert bench.client.signed[1].feed_ids == IDS
+
+
+async def test_while_the_chain_stands_still_nothing_is_sent_behind_a_report() -> None:
+    async with _bench() as bench:
+        assert bench.submission is not None
+        began, monotonic = bench.chain.now, FakeMonotonic(0.0)
+        watch = BlockWatch(
+            Problems(bench.state),
+            halt_s=60,
+            block_s=1,
+            clock=lambda: began + monotonic.now,
+            monotonic=monotonic,
+        )
+        bench.submission._blocks = watch
+        bench.submission._is_stuck = lambda: True
+        bench.submission._renew_s = 0.0
+        gate, send = asyncio.Event(), bench.submitter.send
+
+        async def slow(call: Any) -> Any:
+            await gate.wait()
+            return await send(call)
+
+        bench.submitter.send = slow  # type: ignore[method-assign]  # no block comes
+        watch.note(await bench.chain.head(), max_age_s=60)
+        await bench.loop._round()
+        # A chain that is slow: what is stuck may be replaced.
+        await bench.loop._round()
+        assert len(bench.client.signed) == 2
+        monotonic.now = 61.0
+        watch.note(await bench.chain.head(), max_age_s=60)
+        for _ in range(20):
+            await bench.loop._round()
+        assert len(bench.client.signed) == 2
+        bench.chain.number, bench.chain.now = 11, bench.chain.now + 61
+        head = await bench.chain.head()
+        watch.note(replace(head, hash=b"\x0b" * 32), max_age_s=60)
+        await bench.loop._round()
+        # The first one after the halt is of now.
+        assert len(bench.client.signed) == 3
+        gate.set()
+        for task in tuple(bench.running):
+            await task
+
+
+async def test_the_view_looks_often_while_the_chains_time_is_off() -> None:
+    async with _bench() as bench:
+        monotonic = FakeMonotonic(0.0)
+        watch = BlockWatch(
+            Problems(bench.state),
+            halt_s=60,
+            block_s=1,
+            clock=lambda: bench.chain.now - 3_600,
+            monotonic=monotonic,
+        )
+        view = ChainView(
+            bench.chain,
+            bench.state,
+            Problems(bench.state),
+            account="",
+            low_balance_wei=0,
+            blocks=watch,
+        )
+        await view.look()
+        assert view._pause_s() == 15.0
+        await view._note_head()
+        assert watch.now is BlockTime.AHEAD
+        assert view._pause_s() == 2.0
+        bench.chain.stored = {0: Round(3, 1_600_000_000, 1, 2, 0x80)}
+        bench.chain.now -= 3_600
+        watch._clock = lambda: bench.chain.now
+        await view._note_head()
+        # What the hub holds was read again.
+        assert view.landed == {IDS[0]: Landed(3, 1_600_000_000)}
+        assert view._pause_s() == 15.0
