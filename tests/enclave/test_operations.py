@@ -1,9 +1,11 @@
 """Each operation joins the parts as the wire says."""
 
-import pytest
-from eth_keys.datatypes import Signature
+import traceback
 
-from enclave.domain.errors import AttestationError, ProtocolError, RequestRefused
+import pytest
+from eth_keys.datatypes import PrivateKey, Signature
+
+from enclave.domain.errors import AttestationError, OracleError, ProtocolError, RequestRefused
 from enclave.domain.evidence import RegistrationContext, TeeKind, registration_digest, report_data
 from enclave.domain.feed import feed_id
 from enclave.domain.report import list_root, pack_entries
@@ -27,12 +29,21 @@ from enclave.domain.wire import (
     SignedObservation,
     SignResult,
     SourceHealth,
+    encode_frame,
+    to_map,
 )
 from enclave.operations import Identity, Operations
 from enclave.round import Rounds
 from enclave.signer import Signer
+from tests.fakes.canary import Canary, search
 from tests.fakes.feeds import definition
-from tests.fakes.process import FakeAttester, FakeMonotonic, MemoryLog, make_keys
+from tests.fakes.process import (
+    FakeAttester,
+    FakeMonotonic,
+    FixedEntropy,
+    MemoryLog,
+    make_keys,
+)
 from tests.fakes.venues import ADAPTERS, NOW, FakeFetcher
 
 BTC = definition()
@@ -288,3 +299,42 @@ async def test_health_counts() -> None:
 
 async def test_shutdown_is_only_answered() -> None:
     assert await World().operations.shutdown(Shutdown()) == Done()
+
+
+async def test_no_secret_of_the_enclave_is_in_anything_that_it_says() -> None:
+    """Of a whole life: every operation, as it crosses the wire, every refusal, and the log."""
+    world, entropy = World(), FixedEntropy()
+    secrets = [Canary(name, entropy(32)) for name in ("signing key", "HPKE key")]
+    planted = PrivateKey(secrets[0].secret).public_key.to_canonical_address()
+    assert planted == world.keys.address
+    said: list[bytes] = []
+
+    async def ask(operation: str, request: object) -> None:
+        handler = world.operations.handlers()[operation]
+        try:
+            said.append(encode_frame({"id": 1, "ok": to_map(await handler(request))}))
+        except OracleError as error:
+            said.append("".join(traceback.format_exception(error)).encode())
+
+    await ask("hello", Hello(PROTOCOL))
+    await ask("hello", Hello(PROTOCOL + 1))
+    await ask("attest", ATTEST)
+    world.attester.error = AttestationError("no evidence")
+    await ask("attest", ATTEST)
+    await ask("load", Load((BTC,)))
+    await ask("load", Load((b"{",)))
+    await ask("round", RunRound((BTC_ID,)))
+    observation = await world.observe()
+    await ask("observe", Observe(31337, HUB, (BTC_ID,)))
+    for observers in ((observation,), (observation, observation)):
+        await ask("cosign", Cosign(31337, HUB, (BTC_ID,), (BTC_ID,), 1, observers))
+    for round_id in (1, 2):
+        await ask("sign", Sign(round_id, 31337, HUB, (BTC_ID,), (BTC_ID,)))
+    await ask("health", Health())
+    await ask("shutdown", Shutdown())
+    seen = b"\n".join(said) + world.log.stream.getvalue().encode() + repr(world.keys).encode()
+    assert len(said) == 14
+    assert search(seen, secrets) == []
+    for secret in secrets:
+        assert search(seen + secret.secret, [secret])
+        assert search(seen + secret.secret.hex().encode(), [secret])
