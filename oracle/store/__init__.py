@@ -8,6 +8,7 @@ from oracle.store.journal import (
     open_journal,
 )
 from oracle.store.reading import read_last_evidence, read_summary
+from oracle.store.retention import Retention
 
 __all__ = [
     "Attempt",
@@ -15,6 +16,7 @@ __all__ = [
     "JournalError",
     "JournalLocked",
     "JournaledTransaction",
+    "Retention",
     "open_journal",
     "read_last_evidence",
     "read_summary",

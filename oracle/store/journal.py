@@ -16,8 +16,12 @@ from pathlib import Path
 from typing import TypeVar
 
 from oracle.store.database import journal_fault, lock_journal, open_database
+from oracle.store.retention import Retention, prune
 
 T = TypeVar("T")
+_KEEP = Retention()
+#: Reports between two looks at what may be forgotten.
+_PRUNE_EVERY = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +65,14 @@ class Journal:
     """The open journal; every method returns after the disk has it."""
 
     def __init__(
-        self, path: Path, database: sqlite3.Connection, worker: ThreadPoolExecutor
+        self,
+        path: Path,
+        database: sqlite3.Connection,
+        worker: ThreadPoolExecutor,
+        retention: Retention,
     ) -> None:
+        self._retention = retention
+        self._reports = 0
         self._path = path
         self._database = database
         self._worker = worker
@@ -248,13 +258,18 @@ class Journal:
     async def add_report(
         self, *, chain_id: int, hub: str, observed_at: int, signer: str, report: bytes
     ) -> None:
-        """Keep a signed report, before it is sent."""
-        values = (chain_id, hub, observed_at, signer, report, _now())
-        await self._write(
-            lambda database: database.execute(
-                "INSERT OR IGNORE INTO reports VALUES (?, ?, ?, ?, ?, ?)", values
-            )
-        )
+        """Keep a signed report, before it is sent; now and then forget what is old."""
+        now = _now()
+        values = (chain_id, hub, observed_at, signer, report, now)
+        is_time = self._reports % _PRUNE_EVERY == 0
+        self._reports += 1
+
+        def write(database: sqlite3.Connection) -> None:
+            database.execute("INSERT OR IGNORE INTO reports VALUES (?, ?, ?, ?, ?, ?)", values)
+            if is_time:
+                prune(database, self._retention, now=now)
+
+        await self._write(write)
 
     async def add_evidence(
         self, *, chain_id: int, registry: str, signer: str, ref_block: int, evidence: bytes
@@ -297,8 +312,12 @@ class Journal:
 
 
 @asynccontextmanager
-async def open_journal(path: Path) -> AsyncIterator[Journal]:
+async def open_journal(path: Path, *, retention: Retention = _KEEP) -> AsyncIterator[Journal]:
     """Open or make the journal, alone.
+
+    Args:
+        path: The file.
+        retention: What is kept of what has ended.
 
     Raises:
         JournalLocked: Another process has it.
@@ -310,7 +329,7 @@ async def open_journal(path: Path) -> AsyncIterator[Journal]:
     try:
         database = await loop.run_in_executor(worker, open_database, path)
         try:
-            yield Journal(path, database, worker)
+            yield Journal(path, database, worker, retention)
         finally:
             await loop.run_in_executor(worker, database.close)
     finally:
