@@ -21,6 +21,8 @@ def _constants(tree: ast.Module, *, follow: bool) -> dict[str, str]:
         match node:
             case ast.Assign(targets=[ast.Name(id=name)], value=ast.Constant(value=str(text))):
                 found[name] = text
+            case ast.AnnAssign(target=ast.Name(id=name), value=ast.Constant(value=str(text))):
+                found[name] = text
             case ast.Assign(targets=[ast.Tuple(elts=names)], value=ast.Tuple(elts=values)):
                 pairs = zip(names, values, strict=True)
                 found |= {
@@ -84,15 +86,17 @@ def test_an_area_is_found_however_it_is_written() -> None:
 from oracle.daemon.reload import AREA as GIVEN
 A, B = "a", "b"
 C = "c"
+D: Final = "d"
 def f(self, problems, x):
     self._problems.set("here", "line")
     problems.alarm(A, "line")
+    problems.alarm(D, "line")
     self._problems.notice(C, "line")
     self._problems.set(GIVEN, "line")
     self._problems.set(x, "line")
     self._event.set()
 """
-    assert sorted(raised_areas(source)) == ["?", "a", "c", "config", "here"]
+    assert sorted(raised_areas(source)) == ["?", "a", "c", "config", "d", "here"]
 
 
 def _metrics() -> set[str]:
