@@ -6,6 +6,7 @@ the enclave says.
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 
 from enclave.domain.errors import SourceError, SourceMalformed, SourceUnavailable
 from enclave.sources.document import Value
@@ -20,8 +21,8 @@ _STATUS_TEXT = {
     429: "rate limited",
     451: "the venue does not serve this place",
 }
-#: Most texts looked at, longest part of each, deepest nesting.
-_MAX_TEXTS, _MAX_TEXT, _MAX_DEPTH = 64, 512, 4
+#: Most texts looked at, longest part of each, deepest nesting, most members of one object.
+_MAX_TEXTS, _MAX_TEXT, _MAX_DEPTH, _MAX_MEMBERS = 64, 512, 4, 1_024
 
 #: Names under which venues explain themselves, letters only, lower case.
 _EXPLAINS = re.compile(
@@ -130,7 +131,7 @@ def _texts(document: Value) -> Iterator[str]:
 def _walk(value: Value, *, named: bool, depth: int) -> Iterator[str]:
     """Texts under explaining names, and codes that repeat an HTTP status."""
     if isinstance(value, dict) and depth < _MAX_DEPTH:
-        for name, member in value.items():
+        for name, member in islice(value.items(), _MAX_MEMBERS):
             yield from _member(name, member, named=named, depth=depth)
     elif isinstance(value, list) and depth < _MAX_DEPTH:
         for item in value[:_MAX_TEXTS]:

@@ -107,3 +107,10 @@ def test_the_work_of_explaining_is_bounded() -> None:
     many = b",".join(b'"error%d": "row"' % number for number in range(100))
     limited = b"{" + many + b', "message": "rate limit"}'
     assert "reports an error" in str(explain(decode(limited), ALIKE))
+
+
+@pytest.mark.parametrize(("before", "is_seen"), [(1_023, True), (1_024, False)])
+def test_only_the_first_members_of_an_object_explain(before: int, is_seen: bool) -> None:
+    many = b"".join(b'"pair%d": "1", ' % number for number in range(before))
+    error = explain(decode(b"{" + many + b'"message": "rate limit"}'), ALIKE)
+    assert (error is not ALIKE) == is_seen
