@@ -22,13 +22,16 @@ from oracle.daemon.quorum import AREA as QUORUM
 from oracle.daemon.quorum import QuorumNode
 from oracle.daemon.session import load_feeds
 from oracle.daemon.submission import Submission, Target, landed_by
-from oracle.enclave_link import EnclaveClient, EnclaveLost
+from oracle.enclave_link import DEADLINES_S, EnclaveClient, EnclaveLost
 from oracle.feeds.catalogue import Feed
 from oracle.registration import Standing
 from oracle.scheduler import Candidate, Due, Reason, fill_report
 from oracle.telemetry.state import NodeState
 
 log = structlog.get_logger(__name__)
+
+#: A round that takes longer is near the end of the enclave's patience with its sources, and ours.
+SLOW_S = DEADLINES_S["round"] / 2
 
 Schedule = Callable[[Iterable[Candidate]], tuple[Due, ...]]
 
@@ -142,6 +145,7 @@ class RoundLoop:
         self._state.round_at = loop.time()
         self._state.round_s = self._state.round_at - started
         self._state.rounds += 1
+        self._note_pace()
         self._note(result)
         log.info(
             "round_made",
@@ -153,6 +157,16 @@ class RoundLoop:
         )
         self._observer(RoundMade(result, self._state.round_s))
         return result
+
+    def _note_pace(self) -> None:
+        if self._state.round_s > SLOW_S:
+            limit_s = DEADLINES_S["round"]
+            text = (
+                f"a round takes longer than {SLOW_S:g} s; at {limit_s:g} s the enclave is replaced"
+            )
+            self._problems.notice("slow enclave", text)
+        else:
+            self._problems.drop_notice("slow enclave")
 
     def _note(self, result: wire.RoundResult) -> None:
         for answer in result.answers:

@@ -26,7 +26,7 @@ from oracle.daemon.events import (
     RoundMade,
 )
 from oracle.daemon.problems import Problems
-from oracle.daemon.rounds import RoundLoop, every_answer
+from oracle.daemon.rounds import SLOW_S, RoundLoop, every_answer
 from oracle.daemon.submission import Submission, Target
 from oracle.enclave_link import EnclaveClient, EnclaveLost
 from oracle.feeds.catalogue import load_catalogue
@@ -849,3 +849,12 @@ async def test_the_view_looks_often_while_the_chains_time_is_off() -> None:
         # What the hub holds was read again.
         assert view.landed == {IDS[0]: Landed(3, 1_600_000_000)}
         assert view._pause_s() == 15.0
+
+
+async def test_a_slow_enclave_is_said_until_it_is_quick_again() -> None:
+    async with _bench(_due()) as bench:
+        bench.state.round_s = SLOW_S + 1
+        bench.loop._note_pace()
+        assert bench.state.notices["slow enclave"].startswith("a round takes longer than 10 s; at")
+        await bench.round()
+        assert bench.state.notices == {}
