@@ -64,7 +64,7 @@ class Host:
 
     def __init__(self, path: Path) -> None:
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.socket.settimeout(10)
+        self.socket.settimeout(40)
         self.socket.connect(str(path))
         self.file = self.socket.makefile("rb")
 
@@ -342,7 +342,7 @@ def listening(started: subprocess.Popen[str]) -> dict[str, Any]:
     assert started.stdout is not None
     line = started.stdout.readline()
     if not line:
-        raise AssertionError(started.communicate(timeout=10)[1])
+        raise AssertionError(started.communicate(timeout=40)[1])
     said: dict[str, Any] = json.loads(line)
     return said
 
@@ -380,7 +380,7 @@ def test_the_process_says_hello_and_survives_malformed_frames(tmp_path: Path) ->
             health = from_map(HealthResult, one.ask("health"))
         assert (health.connections, health.reports) == (5, 0)
         started.terminate()
-        assert started.wait(10) == 0
+        assert started.wait(40) == 0
         assert started.stderr is not None
         events = [json.loads(line)["event"] for line in started.stderr]
     assert events == ["connection_closed"] * 4 + ["request_refused"]
@@ -413,13 +413,13 @@ def test_two_starts_have_two_signers(tmp_path: Path) -> None:
             signers.add(listening(started)["signer"])
             with host(folder / "e.sock") as one:
                 assert one.ask("shutdown") == {"id": 1, "ok": {}}
-            assert started.wait(10) == 0
+            assert started.wait(40) == 0
     assert len(signers) == 2
 
 
 def test_an_environment_that_claims_to_be_clean_is_refused(tmp_path: Path) -> None:
     with process(tmp_path, environment=ENVIRONMENT | {"LD_PRELOAD": ""}) as started:
-        _, complaint = started.communicate(timeout=10)
+        _, complaint = started.communicate(timeout=40)
         assert started.returncode == 2
     assert "CONFIDENTIAL_ORACLE_ENVIRONMENT" in json.loads(complaint)["message"]
 
@@ -427,7 +427,7 @@ def test_an_environment_that_claims_to_be_clean_is_refused(tmp_path: Path) -> No
 def test_the_process_refuses_a_further_ca_with_another_attester(tmp_path: Path) -> None:
     more = ("--attester", "tsm", "--extra-ca", str(EXTRA_CA))
     with process(tmp_path, *more) as started:
-        output, complaint = started.communicate(timeout=10)
+        output, complaint = started.communicate(timeout=40)
         assert started.returncode == 2
     assert output == ""
     assert json.loads(complaint)["message"] == (
