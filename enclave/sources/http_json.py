@@ -23,7 +23,7 @@ import re
 from enclave.domain.errors import ConfigError
 from enclave.domain.feed import Json, SourceSpec
 from enclave.domain.observation import Quote
-from enclave.sources.base import HttpRequest, check_params, choice_param, text_param
+from enclave.sources.base import HttpRequest, check_params, text_param
 from enclave.sources.document import Number, Value
 from enclave.sources.failures import check_status, explain, unavailable
 from enclave.sources.paths import NotFound, compile_path, find
@@ -57,10 +57,14 @@ class HttpJson:
     def request(self, spec: SourceSpec) -> HttpRequest:
         """Check every parameter and fill in the path."""
         check_params(spec, *_PARAMS)
+        if spec.params["auth"] != "none":
+            # What stands there may be a key, which belongs into no definition and no error.
+            raise ConfigError(
+                f"source {spec.name}: params.auth is not 'none': keys have no place yet"
+            )
         for name in _PARAMS:
             if name != "require":
                 text_param(spec, name, _SCALE if name == "scale" else _TEXT)
-        choice_param(spec, "auth", ("none",))
         _requirements(spec)
         try:
             _shape(spec)

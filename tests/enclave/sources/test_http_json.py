@@ -1,3 +1,6 @@
+import json
+import traceback
+
 import pytest
 
 from enclave.domain.errors import ConfigError, SourceMalformed, SourceUnavailable
@@ -5,6 +8,7 @@ from enclave.domain.feed import Json
 from enclave.domain.fixed_point import FixedPoint
 from enclave.sources import ADAPTERS
 from enclave.sources.base import HttpRequest
+from tests.fakes.canary import search, text_canary
 from tests.fakes.specs import http_json, spec
 
 ADAPTER = ADAPTERS["http_json/1"]
@@ -49,6 +53,19 @@ def test_a_definition_that_cannot_work_is_refused_when_it_is_loaded(
 ) -> None:
     with pytest.raises(ConfigError, match=text):
         ADAPTER.request(http_json(**changes))
+
+
+@pytest.mark.parametrize(
+    "form", ["{}", "header:X-Api-Key:{}", "Bearer {}\n", ["{}"], {"key": "{}"}]
+)
+def test_a_key_in_place_of_no_key_is_refused_and_not_shown(form: Json) -> None:
+    canary = text_canary("key of a source")
+    auth = json.loads(json.dumps(form).replace("{}", canary.text))
+    with pytest.raises(ConfigError, match=r"params\.auth") as caught:
+        ADAPTER.request(http_json(auth=auth))
+    said = "".join(traceback.format_exception(caught.value)).encode()
+    assert search(said, [canary]) == []
+    assert search(json.dumps(auth).encode(), [canary])
 
 
 def test_every_parameter_must_be_there() -> None:
