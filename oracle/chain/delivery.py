@@ -15,6 +15,7 @@ from oracle.chain.keys import SubmitterKey
 from oracle.chain.outbox import Outbox, Wanted
 from oracle.chain.pending import SignedForm, TransactionJournal
 from oracle.chain.preflight import Preflight
+from oracle.chain.rpc import RpcDisagreement
 from oracle.chain.sender import SenderView
 from oracle.chain.states import TransactionState, follow
 
@@ -117,7 +118,7 @@ class Delivery:
             await asyncio.sleep(self._policy.receipt_poll_s)
             try:
                 # In this order: a nonce that is used without a receipt is somebody else's.
-                receipt = await self._view.receipt(reversed(slot.forms))
+                receipt, is_disputed = await self._receipt(slot)
                 count = await self._view.count()
             except ChainError as error:
                 # Nothing is known; the pool has logged the endpoints and rests them.
@@ -128,19 +129,31 @@ class Delivery:
                 return
             if count < slot.nonce:
                 return
-            wait.sightings = wait.sightings + 1 if count > slot.nonce else 0
+            is_used = count > slot.nonce
+            wait.sightings = wait.sightings + 1 if is_used and not is_disputed else 0
             if wait.sightings >= _FOREIGN_SIGHTINGS:
                 await self._give_up(slot)
                 return
-            if not wait.sightings:
+            if not is_used:
                 await self._nudge(slot, wait)
+
+    async def _receipt(self, slot: Slot) -> tuple[Receipt | None, bool]:
+        """Its receipt, and whether endpoints contradict each other about one.
+
+        A disputed one ends nothing, and says nothing of who used the nonce; nor does it keep the
+        transaction from being sent again.
+        """
+        try:
+            return await self._view.receipt(reversed(slot.forms)), False
+        except RpcDisagreement:
+            return None, True
 
     async def _nudge(self, slot: Slot, wait: _Wait) -> None:
         """Send again what was dropped, and for more what is stuck."""
         now = asyncio.get_running_loop().time()
         try:
             head = await self._view.head()
-            is_news, wait.height = head.number != wait.height, head.number
+            is_news = head.number != wait.height
             is_due = now >= wait.deadline or self._has_heir(slot)
             is_out = is_priced_out(slot.newest.max_fee_wei, head)
             self.is_late = self.is_late or is_due or is_out
@@ -149,6 +162,7 @@ class Delivery:
                 await self._push(slot, head)
             elif is_news and not await self._is_known(slot):
                 await self._broadcast(slot)
+            wait.height = head.number
         except ChainError as error:
             log.debug("nudge_failed", error=str(error))
 

@@ -4,6 +4,7 @@ import structlog
 
 from oracle.chain.base import Receipt
 from oracle.chain.pending import JournalEntry, TransactionJournal
+from oracle.chain.rpc import RpcDisagreement
 from oracle.chain.sender import SenderView
 from oracle.chain.states import DEEP, ENDED, WATCH_BLOCKS, TransactionState, follow
 
@@ -71,7 +72,11 @@ class Lookback:
             from_nonce=from_nonce,
         )
         for transaction in found:
-            receipt = await self._view.receipt(reversed(transaction.attempts))
+            try:
+                receipt = await self._view.receipt(reversed(transaction.attempts))
+            except RpcDisagreement:
+                # To send the same bytes again is safe, and to do nothing is not.
+                receipt = None
             if receipt is not None:
                 await self._move(transaction, state, receipt)
             elif state is not TransactionState.REPLACED or transaction.nonce >= count:

@@ -47,18 +47,20 @@ class SenderView:
         return found is not None and parse_block(found).hash == hash_
 
     async def receipt(self, forms: Iterable[SignedForm]) -> Receipt | None:
-        """The receipt of whichever form was mined; `None` while endpoints deny it.
+        """The receipt of whichever form was mined.
 
         Raises:
+            RpcDisagreement: Endpoints contradict each other about a form, and no other was mined.
             ChainError: No answer, or one about another transaction.
         """
+        disputed: RpcDisagreement | None = None
         for form in forms:
             wanted = "0x" + form.hash.hex()
             try:
                 found = await self._rpc.request_agreed("eth_getTransactionReceipt", [wanted])
             except RpcDisagreement as error:
-                # It does not count until nobody denies it; the nonce says whether it is used.
                 log.warning("receipt_disputed", tx=wanted, error=str(error))
+                disputed = error
                 continue
             if found is None:
                 continue
@@ -66,6 +68,8 @@ class SenderView:
             if receipt.hash != form.hash:
                 raise ChainError(f"the receipt is of 0x{receipt.hash.hex()}, wanted {wanted}")
             return receipt
+        if disputed is not None:
+            raise disputed
         return None
 
     async def knows(self, form: SignedForm) -> bool:

@@ -173,7 +173,7 @@ class EvmSubmitter:
     async def _work_for(self, wanted: Wanted) -> None:
         """Do the next piece of work, whosever it is; a failure is this caller's if nothing went."""
         try:
-            await self._work()
+            await self._work(wanted)
         except ChainError as error:
             if not wanted.hashes:
                 wanted.error = error
@@ -181,14 +181,12 @@ class EvmSubmitter:
             log.debug("work_waits", error=str(error))
             await asyncio.sleep(self._policy.receipt_poll_s)
 
-    async def _work(self) -> None:
+    async def _work(self, own: Wanted) -> None:
         slots, count = await self._open_slots()
         if slots:
             await self._delivery.complete(slots)
             return
-        wanted = self._outbox.next()
-        if wanted is None:
-            return
+        wanted = self._outbox.next() or own
         try:
             slot = await self._begin(wanted, count)
         except ChainError as error:

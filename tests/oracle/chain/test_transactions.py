@@ -2,8 +2,9 @@
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,7 +14,7 @@ from enclave.domain.errors import ChainError
 from oracle.chain.abi_codec import load_abi
 from oracle.chain.base import Call, CallReverted
 from oracle.chain.keys import SubmitterKey, submitter_key
-from oracle.chain.rpc import Rpc, RpcRefused
+from oracle.chain.rpc import Rpc, RpcDisagreement, RpcRefused
 from oracle.chain.transactions import MAX_GAS, EvmSubmitter, FeePolicy
 from oracle.store import Journal, open_journal, read_summary
 from tests.fakes.fake_evm import FakeEvm, transaction_fields
@@ -363,3 +364,97 @@ async def _until(condition: Any) -> None:
     async with asyncio.timeout(10):
         while not condition():
             await asyncio.sleep(0.001)
+
+
+@dataclass
+class Disputed(FakeEvm):
+    """Its endpoints contradict each other about receipts, this often.
+
+    Attributes:
+        disputes: How often still.
+        invents: Whether the dispute is about a transaction that no block has.
+    """
+
+    disputes: int = 0
+    invents: bool = False
+
+    async def request_agreed(self, method: str, params: Sequence[Any]) -> Any:
+        is_wanted = method == "eth_getTransactionReceipt" and (self.invents or self.mined)
+        if is_wanted and self.disputes:
+            self.disputes -= 1
+            raise RpcDisagreement("endpoints contradict each other", answers={})
+        return await self.request(method, params)
+
+
+async def test_a_disputed_receipt_makes_no_foreign_transaction_of_ours(
+    tmp_path: Path, key: SubmitterKey
+) -> None:
+    """The nonce is used, and by us, though an endpoint denies the receipt for long."""
+    evm = Disputed(disputes=50)
+    async with _journal(tmp_path) as journal:
+        submitter = _submitter(evm, journal, key)
+        assert (await submitter.send(CALL)).is_success
+    assert (evm.disputes, submitter.stats.replaced, len(evm.raw)) == (0, 0, 1)
+
+
+async def test_an_invented_receipt_keeps_nothing_from_being_raised(
+    tmp_path: Path, key: SubmitterKey
+) -> None:
+    evm = Disputed(disputes=10**9, invents=True, mines_at_once=False)
+    async with _journal(tmp_path) as journal, asyncio.TaskGroup() as tasks:
+        submitter = _submitter(evm, journal, key, confirm_timeout_s=0.02)
+        sending = tasks.create_task(submitter.send(CALL))
+        await _until(lambda: submitter.stats.bumped >= 2)
+        evm.mine()
+        evm.disputes = 0
+    assert sending.result().is_success
+
+
+@pytest.mark.parametrize("method", ["eth_getBlockByNumber", "eth_getTransactionByHash"])
+async def test_a_failing_look_while_waiting_is_made_again(
+    tmp_path: Path, key: SubmitterKey, method: str
+) -> None:
+    evm = FakeEvm(mines_at_once=False)
+    async with _journal(tmp_path) as journal, asyncio.TaskGroup() as tasks:
+        submitter = _submitter(evm, journal, key)
+        tasks.create_task(submitter.send(CALL))
+        await _until(lambda: bool(evm.pool))
+        evm.fails[method] = 2
+        evm.block += 1
+        await _until(lambda: evm.fails[method] == 1)
+        evm.drop()
+        await _until(lambda: bool(evm.pool))
+        evm.mine()
+    assert evm.fails[method] == 0
+
+
+async def test_a_used_nonce_is_given_up_though_the_height_is_not_known(
+    tmp_path: Path, key: SubmitterKey
+) -> None:
+    evm = FakeEvm(mines_at_once=False)
+    async with _journal(tmp_path) as journal:
+        submitter = _submitter(evm, journal, key)
+        async with asyncio.TaskGroup() as tasks:
+            sending = tasks.create_task(_reason(submitter.send(CALL)))
+            await _until(lambda: bool(evm.pool))
+            evm.fails["eth_blockNumber"] = 1
+            evm.drop()
+            evm.nonces[key.address.lower()] = 1
+        assert "nonce 0 was used" in sending.result()
+    row = read_summary(tmp_path / "oracle.db")["last"][0]
+    assert (row["state"], row["block"]) == ("replaced", None)
+
+
+async def _reason(sending: Any) -> str:
+    with pytest.raises(ChainError) as caught:
+        await sending
+    return str(caught.value)
+
+
+async def test_a_journal_without_history_asks_nobody_anything(
+    tmp_path: Path, key: SubmitterKey
+) -> None:
+    evm = FakeEvm()
+    async with _journal(tmp_path) as journal:
+        await _submitter(evm, journal, key).resume()
+    assert evm.calls == []

@@ -9,6 +9,7 @@ import pytest
 from enclave.domain.errors import ChainError
 from oracle.chain.base import Receipt
 from oracle.chain.keys import SubmitterKey, submitter_key
+from oracle.chain.rpc import RpcDisagreement
 from oracle.chain.states import WATCH_BLOCKS
 from oracle.store import read_summary
 from tests.fakes.fake_evm import FakeEvm, Sent, transaction_fields
@@ -227,6 +228,45 @@ async def test_an_endpoint_that_is_behind_is_not_believed(
     assert nonces(evm) == [0, 1]
 
 
+async def test_an_endpoint_that_is_far_behind_is_not_believed_about_what_is_deep(
+    tmp_path: Path, key: SubmitterKey
+) -> None:
+    evm = FakeEvm()
+    async with open_test_journal(tmp_path) as journal:
+        submitter = make_submitter(evm, journal, key)
+        await submitter.send(CALL)
+        evm.block += WATCH_BLOCKS
+        await submitter.resume()
+        evm.nonces[key.address.lower()] = 0
+        with pytest.raises(ChainError, match="nonce 0 is behind the journal's 1"):
+            await submitter.send(CALL)
+        assert _states(tmp_path) == {0: "settled"}
+    assert len(evm.raw) == 1
+
+
+async def test_a_failure_after_the_first_send_is_not_the_callers(
+    tmp_path: Path, key: SubmitterKey
+) -> None:
+    """Nonce 0 is reorganised away below nonce 1, and then the endpoint fails."""
+    evm = FakeEvm()
+    async with open_test_journal(tmp_path) as journal:
+        submitter = make_submitter(evm, journal, key)
+        await submitter.send(CALL)
+        evm.mines_at_once = False
+        async with asyncio.TaskGroup() as tasks:
+            sending = tasks.create_task(submitter.send(CALL))
+            await until(lambda: 1 in evm.pool)
+            evm.fails["eth_getTransactionReceipt"] = 10**9
+            await until(lambda: evm.fails["eth_getTransactionReceipt"] < 10**9)
+            evm.reorganise(1)
+            evm.fails["eth_getBlockByNumber"] = 3
+            evm.fails["eth_getTransactionReceipt"] = 0
+            await until(lambda: {0, 1} <= evm.pool.keys())
+            evm.mine()
+        assert sending.result().is_success
+    assert evm.fails["eth_getBlockByNumber"] == 0
+
+
 async def test_a_receipt_of_another_transaction_ends_nothing(
     tmp_path: Path, key: SubmitterKey
 ) -> None:
@@ -331,3 +371,28 @@ async def test_a_caller_whose_turn_was_worked_by_a_cancelled_one_still_has_its_r
         assert second.result().is_success
     assert nonces(evm)[-1] == 1
     assert _states(tmp_path) == {0: "mined", 1: "mined"}
+
+
+async def test_a_lost_transaction_whose_receipt_is_disputed_is_sent_again(
+    tmp_path: Path, key: SubmitterKey
+) -> None:
+    """One endpoint still shows the receipt of the block that is gone."""
+
+    class Disputed(FakeEvm):
+        is_disputed = False
+
+        async def request_agreed(self, method: str, params: Any) -> Any:
+            if self.is_disputed and method == "eth_getTransactionReceipt":
+                self.is_disputed = False
+                raise RpcDisagreement("endpoints contradict each other", answers={})
+            return await self.request(method, params)
+
+    evm = Disputed()
+    async with open_test_journal(tmp_path) as journal:
+        submitter = make_submitter(evm, journal, key)
+        await submitter.send(CALL)
+        evm.reorganise(1)
+        evm.is_disputed = True
+        assert await _again(submitter.resume, tmp_path) == {0: "mined"}
+    assert not evm.is_disputed
+    assert evm.raw[0] == evm.raw[1]
