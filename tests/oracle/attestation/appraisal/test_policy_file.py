@@ -182,3 +182,9 @@ def test_every_platform_is_in_the_documentation() -> None:
     assert [f"`{name}`" for name in set(MODULES.values()) if f"`{name}`:" not in table] == []
     assert len(rows) == len(MODULES)
     assert all(row.count(" | ") == 5 for row in rows)
+
+
+def test_a_key_of_many_parts_is_refused_before_it_takes_memory() -> None:
+    assert parse_policy(b"tcb.minimum.snp.snp = 1\n").policy.minimum_tcb
+    with pytest.raises(ConfigError, match="dots or more in line 2, wanted fewer"):
+        parse_policy(b"\n" + b"a." * 30_000 + b"b = 1\n")

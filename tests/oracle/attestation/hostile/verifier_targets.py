@@ -2,9 +2,10 @@
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
-from enclave.domain.errors import MalformedEvidence
+from enclave.domain.errors import AttestationError, MalformedEvidence
 from oracle.attestation.claims import Claims
 from oracle.attestation.evidence import Part
 from oracle.attestation.tees import detect, show, verify
@@ -59,7 +60,7 @@ def _verify(
 
     wanted = [read(sample) for sample in samples]
     if not is_exact:
-        wanted = [_essence(claims) for claims in wanted]
+        wanted = [_essence(claims) for claims in (*wanted, *_with_fewer(genuine))]
 
     def checked(raw: bytes) -> None:
         claims = read(raw)
@@ -67,6 +68,15 @@ def _verify(
             raise OtherClaims(repr(claims))
 
     return Target(name, samples, checked)
+
+
+def _with_fewer(genuine: Genuine) -> Iterator[Claims]:
+    """What is claimed without one of the certificates: a host may leave out what is not needed."""
+    brought = genuine.endorsements.certificates
+    for place in range(len(brought)):
+        left = replace(genuine.endorsements, certificates=brought[:place] + brought[place + 1 :])
+        with suppress(AttestationError):
+            yield verify(genuine.evidence, left, roots=genuine.roots, now=genuine.now)
 
 
 def _essence(claims: Claims) -> Claims:
