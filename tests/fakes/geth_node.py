@@ -110,6 +110,8 @@ class GethNode:
         censors: Senders (in lower case) whose transactions are kept, but enter no block.
         mined: Transactions by height, as long as no reorganisation took them away.
         refusals: Why transactions were refused, in order.
+        accepted: Transactions that the pool took, in order.
+        time_s: Of the latest block that this node had mined, since the epoch; 0 before.
     """
 
     chain: Anvil
@@ -119,6 +121,8 @@ class GethNode:
     censors: set[str] = field(default_factory=set)
     mined: dict[int, list[PooledTransaction]] = field(default_factory=dict)
     refusals: list[str] = field(default_factory=list)
+    accepted: list[PooledTransaction] = field(default_factory=list)
+    time_s: int = 0
     _ids: "itertools.count[int]" = field(default_factory=itertools.count)
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -158,6 +162,7 @@ class GethNode:
         if old and not _is_raised_enough(old, transaction):
             raise Refused("replacement transaction underpriced")
         mine[transaction.nonce] = transaction
+        self.accepted.append(transaction)
         # Beyond the queue's limit the highest nonces go, and nobody is told.
         queued = sorted(set(mine) - set(_run(mine, next_nonce)))
         for nonce in queued[ACCOUNT_QUEUE:]:
@@ -243,7 +248,9 @@ class GethNode:
         for transaction in chosen:
             await self.chain.call("eth_sendRawTransaction", "0x" + transaction.raw.hex())
         await self.chain.call("evm_mine")
-        self.mined[await self.height()] = chosen
+        head = await self.chain.call("eth_getBlockByNumber", "latest", False)
+        self.time_s = int(head["timestamp"], 16)
+        self.mined[int(head["number"], 16)] = chosen
         await self._forget_what_cannot_be()
 
     async def reorg(

@@ -349,12 +349,37 @@ async def _as_of(exchange: Exchange, height: int) -> Reply:
     for number, value in enumerate(params):
         if value in ("latest", "pending", "safe", "finalized"):
             params[number] = hex(height)
+    if await _asks_beyond(exchange, height):
+        return _unknown_block(exchange)
     reply = await exchange.ask_for(method, params)
     result = reply.get("result")
     seen = result.get("blockNumber") if isinstance(result, dict) else None
     if isinstance(seen, str) and int(seen, 16) > height:
         return {**reply, "result": None}
     return reply
+
+
+async def _asks_beyond(exchange: Exchange, height: int) -> bool:
+    """Whether it is about a block that the node does not know yet."""
+    if exchange.method.startswith("eth_getTransaction") and "Count" not in exchange.method:
+        return False
+    for value in exchange.params:
+        hash_ = value.get("blockHash") if isinstance(value, dict) else None
+        if exchange.method == "eth_getBlockByHash" and isinstance(value, str):
+            hash_ = value
+        if hash_ is not None:
+            block = (await exchange.ask_for("eth_getBlockByHash", [hash_, False])).get("result")
+            return block is None or int(block["number"], 16) > height
+    numbers = [v for v in exchange.params if isinstance(v, str) and v[:2] == "0x" and len(v) < 18]
+    is_by_number = exchange.method not in ("eth_getStorageAt", "web3_sha3")
+    return is_by_number and any(int(value, 16) > height for value in numbers)
+
+
+def _unknown_block(exchange: Exchange) -> Reply:
+    reply: Reply = {"jsonrpc": "2.0", "id": exchange.request.get("id")}
+    if exchange.method.startswith("eth_getBlock"):
+        return {**reply, "result": None}
+    return {**reply, "error": {"code": -32000, "message": "header not found"}}
 
 
 async def _of_another_chain(exchange: Exchange) -> Reply:
