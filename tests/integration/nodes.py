@@ -13,7 +13,7 @@ from oracle.devnet.world import TlsSources, World, WorldOptions, world
 from oracle.feeds.catalogue import Feed
 
 E = TypeVar("E")
-WAIT_S = 20.0
+WAIT_S = 50.0
 
 
 class Events:

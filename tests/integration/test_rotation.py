@@ -21,7 +21,7 @@ from tests.integration.nodes import Node, running_node
 from tests.integration.processes import descendants
 from tests.integration.test_enclave_killed import innermost
 
-_LIMIT_S = 40.0
+_LIMIT_S = 100.0
 
 
 @asynccontextmanager
@@ -42,7 +42,7 @@ def _gone(process_id: int) -> bool:
     return process_id not in descendants(os.getpid())
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 async def test_another_enclave_takes_over_while_reports_go_on(
     feeds: tuple[Feed, ...], sources: PriceSources
 ) -> None:
@@ -71,7 +71,7 @@ async def test_another_enclave_takes_over_while_reports_go_on(
         assert node.daemon.state.reports_refused == 0
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 async def test_if_the_new_enclave_cannot_be_had_the_old_one_goes_on(
     feeds: tuple[Feed, ...], sources: PriceSources
 ) -> None:
@@ -95,7 +95,7 @@ async def test_if_the_new_enclave_cannot_be_had_the_old_one_goes_on(
         await node.events.next(ReportLanded)
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("victim", ["old", "new"])
 async def test_either_enclave_may_be_killed_meanwhile(
     feeds: tuple[Feed, ...], sources: PriceSources, victim: str
@@ -131,7 +131,7 @@ def _enclaves() -> list[int]:
     return found
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 async def test_the_command_says_who_has_taken_over(
     feeds: tuple[Feed, ...], sources: PriceSources
 ) -> None:
