@@ -1,8 +1,9 @@
-"""A node as a process, which leaks what it is told to when it is told to.
+"""A node as a process, which says how many tasks it has, or leaks, when it is told to.
 
 `python -m tests.integration.canary_node CONFIG RESOLVE` runs the daemon of a configuration file and
-prints the port of its health. A line of JSON on its standard input, `[SECRET, TAPPED PORT]`, has it
-leak the secret in every way that the test looks at; it prints `leaked` then.
+prints the port of its health. A line of JSON on its standard input, `[SECRET, [PORT]]`, has it leak
+the secret in every way that the test looks at; it prints `leaked` then. `"tasks"` has it print how
+many tasks it has.
 """
 
 import asyncio
@@ -57,7 +58,11 @@ async def _obey(daemon: Daemon, config: Any) -> None:
         lambda: asyncio.StreamReaderProtocol(reader), sys.stdin
     )
     async for line in reader:
-        secret, ports = json.loads(line)
+        order = json.loads(line)
+        if order == "tasks":
+            print(len(asyncio.all_tasks()), flush=True)
+            continue
+        secret, ports = order
         await _leak(daemon, config, secret, ports)
         print("leaked", flush=True)
 
