@@ -23,6 +23,9 @@ log = structlog.get_logger(__name__)
 
 #: How often a nonce must be seen used by no transaction of ours before it counts as taken.
 _FOREIGN_SIGHTINGS: Final = 5
+#: As often, while endpoints contradict each other about a receipt: whoever denies one for good
+#: may cost a caller its answer, but must not stop what is sent next.
+_DISPUTED_SIGHTINGS: Final = 50
 
 
 @dataclass(slots=True)
@@ -49,6 +52,13 @@ class _Wait:
     deadline: float
     height: int = -1
     sightings: int = 0
+    disputes: int = 0
+
+    def is_foreign(self, *, is_used: bool, is_disputed: bool) -> bool:
+        """Whether the nonce was seen used without a receipt so often that it counts as taken."""
+        self.sightings = self.sightings + (not is_disputed) if is_used else 0
+        self.disputes = self.disputes + is_disputed if is_used else 0
+        return self.sightings >= _FOREIGN_SIGHTINGS or self.disputes >= _DISPUTED_SIGHTINGS
 
 
 class Delivery:
@@ -130,8 +140,7 @@ class Delivery:
             if count < slot.nonce:
                 return
             is_used = count > slot.nonce
-            wait.sightings = wait.sightings + 1 if is_used and not is_disputed else 0
-            if wait.sightings >= _FOREIGN_SIGHTINGS:
+            if wait.is_foreign(is_used=is_used, is_disputed=is_disputed):
                 await self._give_up(slot)
                 return
             if not is_used:
@@ -140,8 +149,8 @@ class Delivery:
     async def _receipt(self, slot: Slot) -> tuple[Receipt | None, bool]:
         """Its receipt, and whether endpoints contradict each other about one.
 
-        A disputed one ends nothing, and says nothing of who used the nonce; nor does it keep the
-        transaction from being sent again.
+        A disputed one says little of who used the nonce, and does not keep the transaction from
+        being sent again.
         """
         try:
             return await self._view.receipt(reversed(slot.forms)), False

@@ -390,11 +390,24 @@ async def test_a_disputed_receipt_makes_no_foreign_transaction_of_ours(
     tmp_path: Path, key: SubmitterKey
 ) -> None:
     """The nonce is used, and by us, though an endpoint denies the receipt for long."""
-    evm = Disputed(disputes=50)
+    evm = Disputed(disputes=40)
     async with _journal(tmp_path) as journal:
         submitter = _submitter(evm, journal, key)
         assert (await submitter.send(CALL)).is_success
     assert (evm.disputes, submitter.stats.replaced, len(evm.raw)) == (0, 0, 1)
+
+
+async def test_a_receipt_that_is_denied_for_good_stops_nothing(
+    tmp_path: Path, key: SubmitterKey
+) -> None:
+    """The caller loses its answer; once nobody denies it any more, the journal has it."""
+    evm = Disputed(disputes=10**9)
+    async with _journal(tmp_path) as journal:
+        submitter = _submitter(evm, journal, key)
+        assert "nonce 0 was used" in await _reason(submitter.send(CALL))
+        evm.disputes = 0
+        await submitter.send(CALL)
+    assert read_summary(tmp_path / "oracle.db")["transactions"] == {"mined": 2}
 
 
 async def test_an_invented_receipt_keeps_nothing_from_being_raised(
