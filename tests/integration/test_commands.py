@@ -131,6 +131,8 @@ async def test_run_registers_serves_health_refuses_a_second_and_ends_on_sigterm(
             health = [endpoint["health"] for endpoint in view["node"]["endpoints"]]
             assert health == ["alive", "unreachable", "alive"]
 
+            # A young block, however long the commands before took.
+            await local.chain.call("evm_mine")
             code, out, _ = await _call("doctor", "-c", path, "--output", "json")
             checks = {row["check"]: row for row in json.loads(out)["checks"]}
             sound = (
