@@ -71,7 +71,7 @@ async def _observed_at(node: Node) -> int:
     "faults",
     [
         (Fault.LYING_CALL, Fault.LYING_CALL),
-        (Fault.NO_RECEIPT, Fault.HIGH_NONCE),
+        (Fault.NO_BALANCE, Fault.HIGH_NONCE),
     ],
     ids=lambda faults: " and ".join(fault.name for fault in faults),
 )

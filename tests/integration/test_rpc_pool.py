@@ -137,7 +137,7 @@ async def test_a_call_that_is_denied_is_not_acted_upon_whoever_lies(key: Submitt
         (Fault.HIGH_NONCE, Fault.LOW_NONCE),
         (Fault.HIGH_BASE_FEE, Fault.LOW_BASE_FEE),
         (Fault.LYING_RECEIPT, Fault.OTHER_RECEIPT),
-        (Fault.NO_RECEIPT, Fault.DEEP_JSON),
+        (Fault.GZIP_BOMB, Fault.DEEP_JSON),
         (Fault.SYNCING, Fault.FROZEN),
     ],
     ids=lambda faults: " and ".join(fault.name for fault in faults),
