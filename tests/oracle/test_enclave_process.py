@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from enclave.domain import wire
 from enclave.domain.errors import ConfigError
 from oracle.enclave_link import EnclaveLost
 from oracle.enclave_process import (
@@ -43,7 +44,8 @@ server.bind(where)
 server.listen(1)
 print(json.dumps({{"event": "listening", "address": where}}), flush=True)
 peer, _ = server.accept()
-hello = wire.HelloResult(1, "0.1.0", b"\\x11" * 20, b"\\x22" * 32, 2, "simulated", bytes(32), ())
+signer, hpke = b"\\x11" * 20, b"\\x22" * 32
+hello = wire.HelloResult(wire.PROTOCOL, "0.1.0", signer, hpke, 2, "simulated", bytes(32), ())
 while prefix := peer.recv(4):
     request = wire.decode_body(peer.recv(wire.frame_length(prefix)))
     if request["op"] == "shutdown":
@@ -156,7 +158,7 @@ async def test_a_stale_socket_is_replaced(launch: EnclaveLaunch) -> None:
     launch.listen_dir.mkdir()
     (launch.listen_dir / "enclave.sock").write_text("")
     async with run_enclave(launch) as enclave:
-        assert enclave.hello.protocol == 1
+        assert enclave.hello.protocol == wire.PROTOCOL
 
 
 @pytest.mark.parametrize("name", ["python", "source", "silicon", "extra_ca"])

@@ -111,7 +111,9 @@ async def test_a_refusal_is_no_break(path: Path) -> None:
 
 
 async def test_another_enclave_that_listens_there_is_not_asked(path: Path) -> None:
-    other = wire.HelloResult(1, "0", b"\x22" * 20, bytes(32), 2, "simulated", bytes(32), ())
+    other = wire.HelloResult(
+        wire.PROTOCOL, "0", b"\x22" * 20, bytes(32), 2, "simulated", bytes(32), ()
+    )
     listening = Listening(hello=other)
     async with _linked(path, listening) as link:
         with pytest.raises(EnclaveLost, match="another enclave listens there"):
