@@ -73,10 +73,10 @@ def show(evidence: Evidence) -> Node:
     return _module(evidence.format).show(evidence)
 
 
-def steps(format: EvidenceFormat) -> tuple[Step, ...]:  # noqa: A002 - what it is
+def steps(of: EvidenceFormat) -> tuple[Step, ...]:
     """The numbered steps of a format's verifier."""
-    return _module(format).STEPS
+    return _module(of).STEPS
 
 
-def _module(format: EvidenceFormat) -> _Verifier:  # noqa: A002 - what it is
-    return cast(_Verifier, importlib.import_module(f"{__name__}.{MODULES[format]}"))
+def _module(of: EvidenceFormat) -> _Verifier:
+    return cast(_Verifier, importlib.import_module(f"{__name__}.{MODULES[of]}"))

@@ -175,7 +175,8 @@ def _block(said: Mapping[int, Any]) -> AgreedBlock:
 
 def _head(fields: Any) -> Head:
     head = parse_head(fields)
-    assert head is not None  # noqa: S101 - it was one when it was counted as an answer
+    if head is None:
+        raise RpcMalformed("has a block without what a head has")
     return head
 
 
