@@ -145,6 +145,7 @@ def test_nightly_says_when_each_step_begins_and_ends(checkout: Path) -> None:
     assert result.returncode == 0, result.stdout
     words = [line.split()[2:4] for line in result.stdout.splitlines() if "nightly" in line]
     steps = ["fuzz", "invariants", "coverage", "mutants", "gas", "pytest"]
+    steps += ["hostile", "faults", "soak"]
     wanted = [pair for step in steps for pair in (["begins", step], ["ok", f"{step},"])]
     assert words == [*wanted, ["ok", "all"]]
 
@@ -157,7 +158,7 @@ def test_nightly_says_when_each_step_begins_and_ends(checkout: Path) -> None:
         ("coverage ", "coverage"),
         ("prove --mutants", "mutants"),
         ("bench feeds", "gas"),
-        ("pytest -n", "pytest"),
+        ("pytest -n", "pytest hostile faults soak"),
     ],
 )
 def test_nightly_fails_when_a_step_fails_and_goes_on(checkout: Path, call: str, step: str) -> None:

@@ -25,6 +25,8 @@ from tests.fakes.process import FakeMonotonic, MemoryLog
 from tests.fakes.specs import http_json
 from tests.fakes.venues import NOW, FakeFetcher, http_date
 
+pytestmark = pytest.mark.hostile
+
 DECIMALS = 8
 SCALE = 12
 TRIALS = {"everyday": 5_000, "nightly": 100_000}

@@ -42,6 +42,8 @@ from tests.fakes.relayed_tls import RelayedVenue, response, unmetered
 from tests.fakes.specs import http_json
 from tests.fakes.venues import NOW, http_date
 
+pytestmark = pytest.mark.hostile
+
 HOST = "api.venue.test"
 #: Together 20,000 and 1,000,000.
 BODIES = {"everyday": 12_000, "nightly": 580_000}

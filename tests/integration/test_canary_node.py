@@ -30,6 +30,8 @@ from tests.fakes.canary import Canary, search, text_canary
 from tests.fakes.taps import Tap, tapped
 from tests.integration.processes import descendants
 
+pytestmark = pytest.mark.soak
+
 _WAIT_S = 60.0
 #: Files that are there to hold a secret; everything else that is written is searched.
 _LEGITIMATE = frozenset({"oracle.toml", "keystore.json", "password"})

@@ -23,6 +23,8 @@ from oracle.enclave_process import default_enclave_python
 from oracle.feeds.catalogue import Feed, load_catalogue, select
 from oracle.feeds.endpoints import targets
 
+pytestmark = pytest.mark.faults
+
 _PYTHON = default_enclave_python()
 _LITERAL = {"LC_ALL": "C.UTF-8", "TZ": "UTC", "CONFIDENTIAL_ORACLE_ENVIRONMENT": "literal"}
 _MODULES = (

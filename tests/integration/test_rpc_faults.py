@@ -19,6 +19,8 @@ from tests.integration.fault_bench import (
     until,
 )
 
+pytestmark = pytest.mark.faults
+
 STAGES = ("read", "send", "confirm")
 #: Well-formed lies of a single endpoint cannot be told from the truth; those need others.
 ALONE = [fault for fault in Fault if fault not in LIES]

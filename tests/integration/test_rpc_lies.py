@@ -10,6 +10,8 @@ from tests.fakes.geth_node import GethNode
 from tests.fakes.rpc_faults import ELSEWHERE, LIES, Fault
 from tests.integration.fault_bench import fault_bench, fault_node, seeds
 
+pytestmark = pytest.mark.faults
+
 #: Without the two by which an endpoint denies the receipt of what is mined: those do not hold yet,
 #: as the submitter then takes its own transaction for a stranger's.
 BELIEVED_BY_NOBODY = sorted((LIES | ELSEWHERE) - {Fault.NO_RECEIPT, Fault.FAILED_RECEIPT})

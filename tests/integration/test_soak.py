@@ -23,6 +23,8 @@ from oracle.devnet.world import TlsSources, World, WorldOptions, world
 from oracle.feeds.catalogue import load_catalogue, select
 from tests.integration.processes import descendants, parents
 
+pytestmark = pytest.mark.soak
+
 _MEGABYTE = 1_000_000
 _PER = 10_000
 #: Rounds in the everyday run and in the nightly one; the first thousand warm up.

@@ -15,6 +15,8 @@ from tests.integration.fault_bench import (
     until,
 )
 
+pytestmark = pytest.mark.faults
+
 STATES = ("in the pool", "just mined", "mined before others", "replaced by a higher fee")
 _DEEPEST = 64
 _CENSORED_BLOCKS = 50

@@ -17,6 +17,8 @@ from oracle.attestation.evidence import EvidenceFormat
 from tests.oracle.attestation.hostile.samples import genuine_evidence
 from tests.oracle.attestation.hostile.verifier_targets import OtherClaims, verifier_targets
 
+pytestmark = pytest.mark.hostile
+
 SEED = 20_310_601
 EVERYDAY, NIGHTLY = 20_000, 250_000
 _ROOT = Path(__file__).parents[3]
