@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
+from itertools import islice
 from typing import Any
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -15,9 +16,12 @@ from cryptography.x509 import ExtensionNotFound, ObjectIdentifier
 
 from enclave.domain.errors import AttestationError, MalformedEvidence
 from oracle.attestation.codecs.certificates import UNREADABLE, load_certificate, load_crl
+from oracle.attestation.codecs.strict_json import check_marks
 from oracle.attestation.evidence import EvidenceFormat
 from oracle.attestation.tees import detect
 
+#: Of a PEM file; verifiers take at most 32 certificates and 8 lists.
+MAX_BLOCKS = 64
 #: Never looks twice at a byte, however much of it is white.
 _PEM = re.compile(
     rb"-----BEGIN ([A-Z0-9 ]++)-----\s++([A-Za-z0-9+/=][A-Za-z0-9+/=\s]*+)-----END \1-----",
@@ -60,26 +64,45 @@ class Item:
         kind: What it is.
         raw: Its bytes: DER of certificates and lists; keys as they stand in the file.
         format: Of evidence.
+        fault: Of `OTHER`, why it was not looked into; empty if it was.
     """
 
     kind: Kind
     raw: bytes
     format: EvidenceFormat | None = None
+    fault: str = ""
 
 
 def sort_file(raw: bytes) -> tuple[Item, ...]:
     """What is in a file; nothing is verified.
 
-    What begins like evidence is evidence; bytes of no known kind are one item `OTHER`.
+    What begins like evidence is evidence; bytes of no known kind are one item `OTHER`, and so is
+    a file of more than 64 PEM blocks, or of more JSON than `strict_json` takes.
+
+    Args:
+        raw: At most `attest_inputs.MAX_FILE` bytes.
     """
     try:
         return (Item(Kind.EVIDENCE, raw, detect(raw)),)
     except MalformedEvidence:
-        blocks = tuple(_pem_items(raw))
-    if blocks:
-        return blocks
-    kind = next((kind for kind, is_one in _TESTS if is_one(raw)), Kind.OTHER)
-    return (Item(kind, raw),)
+        blocks = tuple(islice(_pem_items(raw), MAX_BLOCKS + 1))
+    if len(blocks) > MAX_BLOCKS:
+        fault = f"over {MAX_BLOCKS} PEM blocks, wanted at most {MAX_BLOCKS}"
+        return (Item(Kind.OTHER, raw, fault=fault),)
+    return blocks or (_whole(raw),)
+
+
+def _whole(raw: bytes) -> Item:
+    """A file that is one thing."""
+    try:
+        document = _json(raw)
+    except MalformedEvidence as error:
+        return Item(Kind.OTHER, raw, fault=str(error))
+    if document is not None:
+        found = next((kind for kind, is_one in _JSON_TESTS if is_one(document)), Kind.OTHER)
+    else:
+        found = next((kind for kind, is_one in _TESTS if is_one(raw)), Kind.OTHER)
+    return Item(found, raw)
 
 
 def is_google_vtpm(certificates: tuple[bytes, ...]) -> bool:
@@ -95,15 +118,17 @@ def is_google_vtpm(certificates: tuple[bytes, ...]) -> bool:
 
 
 def _pem_items(raw: bytes) -> Iterator[Item]:
-    for label, body in _PEM.findall(raw):
+    for block in _PEM.finditer(raw):
+        label, body = block.groups()
         try:
-            der = base64.b64decode(b"".join(body.split()), validate=True)
+            der = base64.b64decode(body.translate(None, _WHITE), validate=True)
         except binascii.Error:
             continue
         kind = _LABELS.get(label, Kind.OTHER)
         yield Item(kind, raw if kind is Kind.KEY else der)
 
 
+_WHITE = b" \t\n\r\v\f"
 _LABELS = {
     b"CERTIFICATE": Kind.CERTIFICATE,
     b"X509 CRL": Kind.CRL,
@@ -133,19 +158,16 @@ def _is_event_log(raw: bytes) -> bool:
     return raw[4:28] == _LOG_HEADER and raw[32:48] == _LOG_SIGNATURE
 
 
-def _is_intel(raw: bytes) -> bool:
-    document = _json(raw)
+def _is_intel(document: Any) -> bool:
     return isinstance(document, dict) and {"tcb_info", "qe_identity"} <= document.keys()
 
 
-def _is_jwks(raw: bytes) -> bool:
-    document = _json(raw)
+def _is_jwks(document: Any) -> bool:
     return isinstance(document, dict) and isinstance(document.get("keys"), list)
 
 
-def _is_pcr_values(raw: bytes) -> bool:
+def _is_pcr_values(document: Any) -> bool:
     """Registers in a list or by number, or such by bank."""
-    document = _json(raw)
     if isinstance(document, dict):
         inner = next(iter(document.values()), None)
         numbers = inner if isinstance(inner, dict) else document
@@ -154,9 +176,16 @@ def _is_pcr_values(raw: bytes) -> bool:
 
 
 def _json(raw: bytes) -> Any:
-    """A JSON document that is an object or a list; None if it is none."""
+    """A JSON document that is an object or a list; None if it is none.
+
+    Raises:
+        MalformedEvidence: It begins like one, and has too many values to be read.
+    """
+    if raw.lstrip()[:1] not in (b"{", b"["):
+        return None
+    check_marks(raw)
     try:
-        return json.loads(raw) if raw.lstrip()[:1] in (b"{", b"[") else None
+        return json.loads(raw)
     except (ValueError, RecursionError):
         return None
 
@@ -185,6 +214,8 @@ _TESTS = (
     (Kind.KEY, _is_key),
     (Kind.SIGNATURE, _is_signature),
     (Kind.EVENT_LOG, _is_event_log),
+)
+_JSON_TESTS = (
     (Kind.INTEL, _is_intel),
     (Kind.JWKS, _is_jwks),
     (Kind.PCR_VALUES, _is_pcr_values),

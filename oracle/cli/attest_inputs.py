@@ -11,7 +11,8 @@ from oracle.attestation.evidence import Evidence, EvidenceFormat, Part
 from oracle.attestation.roots import Anchors, PinnedKey, Root, Roots, vendor_roots
 from oracle.cli.attest_files import Item, Kind, is_google_vtpm, sort_file
 
-MAX_FILE = 16_777_216
+#: The largest that any parser takes: an event log.
+MAX_FILE = 1_048_576
 MAX_FILES = 256
 #: Which of several pieces of evidence in a folder is the main one: the others are within it.
 _RANK = (
@@ -145,10 +146,15 @@ def _pinned(path: Path) -> PinnedKey:
 
 
 def _items(path: Path, kind: Kind) -> Iterable[Item]:
-    found = [item for item in sort_file(_read(path)) if item.kind is kind]
+    items = sort_file(_read(path))
+    found = [item for item in items if item.kind is kind]
     if not found:
-        raise ConfigError(f"{path}: no {kind.name.lower()} in it")
+        raise ConfigError(f"{path}: no {kind.name.lower()} in it{_because(items[0])}")
     return found
+
+
+def _because(item: Item) -> str:
+    return f": {item.fault}" if item.fault else ""
 
 
 def _detect(path: Path, raw: bytes) -> EvidenceFormat:
@@ -183,6 +189,7 @@ def _take_all(found: _Sorted, file: _File) -> None:
             continue
         if file.is_named:
             hint = "; a key is trusted with --pin" if item.kind is Kind.KEY else ""
+            hint += _because(item)
             raise ConfigError(f"{file.path}: nothing in it belongs to a {found.main}{hint}")
         found.ignored.append(str(file.path))
 
@@ -262,5 +269,5 @@ def _read(path: Path) -> bytes:
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}") from error
     if len(raw) > MAX_FILE:
-        raise ConfigError(f"{path}: more than {MAX_FILE} bytes")
+        raise ConfigError(f"{path}: more than {MAX_FILE} bytes, wanted at most {MAX_FILE}")
     return raw

@@ -14,6 +14,8 @@ from oracle.attestation.endorsements.services import KEYS_LIVE_S, Question, read
 #: What the folder has, and until when: a hidden file, which no verifier reads.
 INDEX = ".fetched.json"
 INTEL_FILE = "intel-collateral.json"
+#: Of the index: some 200 bytes a file.
+MAX_INDEX = 65_536
 _OK = 200
 
 
@@ -127,8 +129,12 @@ def _read_index(path: Path) -> dict[str, tuple[str, int]]:
     """File to what was asked for it, and until when it is in date; empty if there is none."""
     if not path.exists():
         return {}
+    with path.open("rb") as index:
+        raw = index.read(MAX_INDEX + 1)
+    if len(raw) > MAX_INDEX:
+        raise MalformedEvidence(f"{path} is of over {MAX_INDEX} bytes, wanted at most {MAX_INDEX}")
     try:
-        entries = json.loads(path.read_bytes()).items()
+        entries = json.loads(raw).items()
         return {file: (str(asked), int(until)) for file, (asked, until) in entries}
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise MalformedEvidence(f"{path} is no index of fetched files") from error

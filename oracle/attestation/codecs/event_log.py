@@ -120,7 +120,7 @@ def parse_event_log(raw: bytes) -> EventLog:
     Checks shape only; `replay` and a signed register establish that it is what was measured.
 
     Args:
-        raw: At most 1,048,576 bytes and 2,048 events; what follows the last event must be of one
+        raw: At most 1,048,576 bytes and 1,024 events; what follows the last event must be of one
             value, 0xff or 0, which is the unused rest of the area.
 
     Raises:

@@ -28,6 +28,9 @@ from oracle.attestation.codecs.pcs import (
 )
 from oracle.attestation.codecs.tcb_tables import EvaluationNumbers, QeIdentity, TcbInfo
 
+#: Of the vendor there are four at a time: root, two PCK CAs, TCB signing certificate.
+MAX_CERTIFICATES = 16
+
 
 class DocumentKind(StrEnum):
     """What a document is, in the order in which a chain takes them."""
@@ -165,8 +168,11 @@ def assemble(findings: Findings) -> tuple[Document, ...]:
     Of several documents for one place the newest is taken. Establishes that the signatures verify
     up to the root that came with them; whose root that is, and all dates, are left to the chain.
 
+    Args:
+        findings: At most 16 different certificates, since each may have to be tried.
+
     Raises:
-        MalformedEvidence: Not one root, or a document in another form.
+        MalformedEvidence: Not one root, too many certificates, or a document in another form.
         SignatureInvalid: A document that no certificate here signed.
     """
     try:
@@ -177,7 +183,10 @@ def assemble(findings: Findings) -> tuple[Document, ...]:
 
 def _assembled(findings: Findings) -> tuple[Document, ...]:
     # 1. Certificates.
-    certificates = [x509.load_der_x509_certificate(each) for each in set(findings.certificates)]
+    ders = set(findings.certificates)
+    if len(ders) > MAX_CERTIFICATES:
+        raise MalformedEvidence(f"{len(ders)} certificates, wanted at most {MAX_CERTIFICATES}")
+    certificates = [x509.load_der_x509_certificate(each) for each in ders]
     root = _root(certificates)
     issued = [each for each in certificates if each is not root and _has_issued(root, each)]
     authorities = {parse_certificate(_der(each)).id: each for each in issued}

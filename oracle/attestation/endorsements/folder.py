@@ -5,7 +5,8 @@
 - `*.pem`: certificate chains with the TCB signing certificate, the PCK CA and the root;
 - `*.crl`, `*.der`: revocation lists in DER, PEM or hexadecimal digits.
 
-Other files are not looked at.
+Other files are not looked at. What is read is bounded: 64 files of 385 KiB, 16,384 marks between
+the values of JSON, and what `documents` takes.
 """
 
 import json
@@ -15,6 +16,7 @@ from typing import Any
 from enclave.domain.errors import MalformedEvidence, OracleError
 from oracle.attestation.codecs.dcap import parse_pem_chain
 from oracle.attestation.codecs.pcs import SIGNATURE_SIZE, SignedText, split_signed
+from oracle.attestation.codecs.strict_json import check_marks
 from oracle.attestation.endorsements.documents import Document, Findings, assemble
 from oracle.attestation.endorsements.errors import CollateralUnavailable
 from oracle.attestation.endorsements.pcs import (
@@ -73,6 +75,7 @@ def _take_list(found: Findings, content: bytes) -> None:
 
 
 def _take_json(found: Findings, content: bytes) -> None:
+    check_marks(content)
     try:
         fields = json.loads(content)
     except (ValueError, RecursionError) as error:

@@ -36,6 +36,7 @@ from oracle.attestation.codecs.snp_report import (
     parse_report,
     tcb_components,
 )
+from oracle.attestation.codecs.strict_json import check_marks
 from oracle.attestation.evidence import Evidence, EvidenceFormat
 from oracle.attestation.roots.issuers import AZURE_SHARED
 
@@ -122,6 +123,7 @@ def read_reply(question: Question, body: bytes) -> int | None:
         )
     if question.kind is ReplyKind.CRL:
         return _end(load_crl(body).next_update_utc)
+    check_marks(body)
     try:
         keys = json.loads(body)
     except (ValueError, RecursionError) as error:

@@ -16,11 +16,12 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from enclave.domain.errors import ConfigError
 from oracle.attestation.claims import Tee
+from oracle.attestation.codecs.strict_json import MAX_MARKS
 from oracle.attestation.evidence import EvidenceFormat, Part
 from oracle.attestation.roots import Anchors, vendor_roots
 from oracle.cli import main
 from oracle.cli.attest_arguments import parse_moment
-from oracle.cli.attest_files import Kind, is_google_vtpm, sort_file
+from oracle.cli.attest_files import MAX_BLOCKS, Kind, is_google_vtpm, sort_file
 from oracle.cli.attest_inputs import MAX_FILE, MAX_FILES, read_inputs, read_roots
 from oracle.devnet.silicon.amd import MILAN, VCEK
 from oracle.devnet.silicon.nitro import NitroModule, Request, make_module
@@ -331,8 +332,10 @@ def test_milan_is_refused_with_the_reason_and_accepted_on_request(tmp_path: Path
 def test_files_and_folders_have_bounds(nitro: Nitro, tmp_path: Path) -> None:
     with (tmp_path / "long").open("wb") as file:
         file.truncate(MAX_FILE + 1)
-    with pytest.raises(ConfigError, match="more than"):
+    with pytest.raises(ConfigError, match=f"more than {MAX_FILE} bytes, wanted at most"):
         read_inputs(tmp_path / "long", [])
+    (tmp_path / "long").write_bytes(nitro.document.read_bytes().ljust(MAX_FILE))
+    assert len(read_inputs(tmp_path / "long", []).evidence.raw) == MAX_FILE
     crowd = tmp_path / "crowd"
     crowd.mkdir()
     for number in range(MAX_FILES + 1):
@@ -392,7 +395,7 @@ def test_things_are_told_by_their_content(
         (quote.attest, Kind.EVIDENCE),
         (b"{}", Kind.OTHER),
         (b"[]", Kind.OTHER),
-        (b"[" * 30_000, Kind.OTHER),
+        (b"[" * 10_000, Kind.OTHER),
         (b"{", Kind.OTHER),
         (b"\x30\x00", Kind.OTHER),
         (b"", Kind.OTHER),
@@ -402,6 +405,25 @@ def test_things_are_told_by_their_content(
         assert kinds(raw) == [wanted], raw[:20]
     assert kinds(pem + pem) == [Kind.CERTIFICATE] * 2
     assert sort_file(pem)[0].raw == der
+
+
+def test_a_file_of_too_many_things_is_not_looked_into_and_says_so(
+    nitro: Nitro, tmp_path: Path
+) -> None:
+    pem = nitro.module.root.certificate.public_bytes(Encoding.PEM)
+    values = b'{"keys": [' + b"1," * (MAX_MARKS - 3) + b"1]}"
+    assert kinds(pem * MAX_BLOCKS) == [Kind.CERTIFICATE] * MAX_BLOCKS
+    assert kinds(values) == [Kind.JWKS]
+    for name, raw, fault in (
+        ("pem", pem * (MAX_BLOCKS + 1), f"over {MAX_BLOCKS} PEM blocks, wanted at most"),
+        ("json", values.replace(b"[", b"[1,"), f"{MAX_MARKS + 1} of the marks ,:[{{, wanted"),
+    ):
+        assert kinds(raw) == [Kind.OTHER]
+        (tmp_path / name).write_bytes(raw)
+        for words in (("--endorsements", tmp_path / name), ("--root", tmp_path / name)):
+            result = call("verify", nitro.document, *words)
+            assert result.exit_code == 2, result.output
+            assert fault in result.stderr
 
 
 @pytest.mark.parametrize("start", [b"-----BEGIN A-----", b"-----BEGIN A-----\nA"])

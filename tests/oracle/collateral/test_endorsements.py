@@ -13,6 +13,7 @@ from oracle.attestation.endorsements.services import KEYS_LIVE_S, Question, Repl
 from oracle.collateral.endorsements import (
     INDEX,
     INTEL_FILE,
+    MAX_INDEX,
     Cache,
     Kept,
     fetch_endorsements,
@@ -123,4 +124,14 @@ async def test_intels_documents_are_one_file(tmp_path: Path) -> None:
 def test_an_index_of_another_form_is_an_error(tmp_path: Path, text: str) -> None:
     (tmp_path / INDEX).write_text(text)
     with pytest.raises(MalformedEvidence, match="no index"):
+        Cache(tmp_path, now=AT)
+
+
+def test_the_largest_index_is_read_and_a_byte_more_is_refused(tmp_path: Path) -> None:
+    largest = b'{"file": ["url", 5]}'.ljust(MAX_INDEX)
+    (tmp_path / INDEX).write_bytes(largest)
+    (tmp_path / "file").touch()
+    assert Cache(tmp_path, now=4).find("url", "file") == Kept("file", 5)
+    (tmp_path / INDEX).write_bytes(largest + b" ")
+    with pytest.raises(MalformedEvidence, match=f"over {MAX_INDEX} bytes, wanted at most"):
         Cache(tmp_path, now=AT)

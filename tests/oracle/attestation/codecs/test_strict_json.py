@@ -5,7 +5,7 @@ import time
 import pytest
 
 from enclave.domain.errors import MalformedEvidence
-from oracle.attestation.codecs.strict_json import compact, parse_object, parse_value
+from oracle.attestation.codecs.strict_json import MAX_MARKS, compact, parse_object, parse_value
 
 
 def test_an_object_is_read() -> None:
@@ -59,6 +59,16 @@ def test_the_greatest_depth_and_number_are_read() -> None:
 def test_a_byte_too_many_is_refused() -> None:
     with pytest.raises(MalformedEvidence, match="7 bytes, wanted at most 6"):
         parse_object(b'{"a":1}', most=6)
+
+
+def test_a_value_too_many_is_refused() -> None:
+    raw = b"[" + b"1," * (MAX_MARKS - 1) + b"1]"
+    value = parse_value(raw, most=len(raw))
+    assert isinstance(value, list)
+    assert len(value) == MAX_MARKS
+    seen = rf"{MAX_MARKS + 1} of the marks ,:\[{{, wanted at most {MAX_MARKS}"
+    with pytest.raises(MalformedEvidence, match=seen):
+        parse_value(raw[:-1] + b",1]", most=2 * len(raw))
 
 
 @pytest.mark.parametrize(

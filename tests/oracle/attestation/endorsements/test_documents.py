@@ -16,6 +16,7 @@ from enclave.domain.evidence import TeeKind
 from oracle.attestation.codecs.dcap import parse_certificate
 from oracle.attestation.codecs.pcs import SignedText
 from oracle.attestation.endorsements.documents import (
+    MAX_CERTIFICATES,
     Document,
     DocumentKind,
     Findings,
@@ -26,6 +27,7 @@ from oracle.devnet.silicon.documents import make_crl
 from oracle.devnet.silicon.pki import Authority, make_chain, make_platform
 from oracle.devnet.silicon.vendor import SiliconVendor
 from tests.fakes.pcs import AT, NOW
+from tests.fakes.x509_authority import make_certificate
 
 VENDOR = SiliconVendor(now=NOW)
 NAMES = ("tcbInfo", "enclaveIdentity", "tcbEvaluationDataNumbers")
@@ -68,6 +70,19 @@ def test_a_document_knows_who_signed_it_and_its_dates() -> None:
     assert ca.ends_at == int(certificate.not_valid_after_utc.timestamp())
     assert (ca.number, ca.digest) == (None, b"")
     assert _of(documents, DocumentKind.NUMBERS).number is None
+
+
+def test_a_certificate_too_many_is_refused_and_the_same_one_counts_once() -> None:
+    found = findings()
+    elsewhere = make_certificate("another root")
+    room = MAX_CERTIFICATES - len(found.certificates)
+    *others, last = (elsewhere.issue(str(number)).der for number in range(room + 1))
+    found.certificates += others * 2
+    assert [each.kind for each in assemble(found)] == list(DocumentKind)
+    found.certificates.append(last)
+    wanted = f"{MAX_CERTIFICATES + 1} certificates, wanted at most {MAX_CERTIFICATES}"
+    with pytest.raises(MalformedEvidence, match=wanted):
+        assemble(found)
 
 
 def test_a_certificate_that_the_root_did_not_issue_is_left_out() -> None:

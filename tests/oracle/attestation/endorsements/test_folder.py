@@ -10,6 +10,7 @@ import pytest
 
 from enclave.domain.errors import MalformedEvidence
 from enclave.domain.evidence import TeeKind
+from oracle.attestation.codecs.strict_json import MAX_MARKS
 from oracle.attestation.endorsements.documents import DocumentKind
 from oracle.attestation.endorsements.errors import CollateralUnavailable
 from oracle.attestation.endorsements.folder import MAX_FILE, MAX_FILES, load_collateral
@@ -71,6 +72,7 @@ def test_an_object_that_lacks_something_is_refused(
     [
         ("a.json", b"{", "not JSON"),
         ("a.json", b'{"tcbInfo":{}}', "reply is not"),
+        ("a.json", b"[" * (MAX_MARKS + 1), f"{MAX_MARKS + 1} of the marks"),
         ("a.pem", b"nothing", "other text"),
         ("a.crl", b"nothing", "neither DER"),
         ("a.der", b"\x30" * (MAX_FILE + 1), f"more than {MAX_FILE} bytes"),

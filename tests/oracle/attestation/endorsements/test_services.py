@@ -7,6 +7,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from enclave.domain.errors import MalformedEvidence
+from oracle.attestation.codecs.strict_json import MAX_MARKS
 from oracle.attestation.endorsements.services import (
     GOOGLE_KEYS,
     Question,
@@ -156,7 +157,8 @@ def test_replies_are_kept_until_the_first_of_them_ends() -> None:
         (ReplyKind.CHAIN, b""),
         (ReplyKind.CRL, b"<html>"),
         (ReplyKind.KEYS, b"<html>"),
-        (ReplyKind.KEYS, b"[" * 30_000),
+        (ReplyKind.KEYS, b"[" * 10_000),
+        (ReplyKind.KEYS, b'{"keys": [' + b"1," * MAX_MARKS + b"1]}"),
         (ReplyKind.KEYS, b"[]"),
         (ReplyKind.KEYS, b'{"keys": 5}'),
     ],

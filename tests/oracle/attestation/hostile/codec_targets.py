@@ -30,11 +30,19 @@ from oracle.attestation.codecs import (
 )
 from oracle.attestation.codecs.cbor_tree import node_of
 from oracle.attestation.endorsements.documents import Findings, assemble
-from oracle.attestation.endorsements.pcs import parse_ca, parse_crl_reply
+from oracle.attestation.endorsements.pcs import MAX_REPLY, parse_ca, parse_crl_reply
+from oracle.attestation.endorsements.services import Question, ReplyKind, read_reply
 from oracle.attestation.evidence import EvidenceFormat, Part
 from oracle.attestation.tees import attestation_keys
 from oracle.cli.attest_files import is_google_vtpm, sort_file
 from tests.fakes import arm_tokens, hcl_reports, intel_evidence, tokens, tpm_evidence
+from tests.oracle.attestation.hostile.costly import (
+    costly_chains,
+    costly_files,
+    costly_json,
+    costly_logs,
+    costly_policies,
+)
 from tests.oracle.attestation.hostile.limits import Target
 from tests.oracle.attestation.hostile.samples import Genuine, intel_log, old_log, tpm_log
 
@@ -69,8 +77,8 @@ def codec_targets(known: Sequence[Genuine], files: Sequence[bytes]) -> list[Targ
         *_tokens(known),
         *_tpm(known),
         *_layouts(known),
-        Target("policy", (_POLICY,), parse_policy, (ConfigError,)),
-        Target("file", [*_every(known), _POLICY, *files], sort_file),
+        Target("policy", (_POLICY,), parse_policy, (ConfigError,), tuple(costly_policies())),
+        Target("file", [*_every(known), _POLICY, *files], sort_file, costly=tuple(costly_files())),
     ]
 
 
@@ -171,7 +179,12 @@ def _intel(known: Sequence[Genuine]) -> list[Target]:
         Target("QE identity", identities, pcs.parse_qe_identity),
         Target("evaluation numbers", numbers, pcs.parse_evaluation_numbers),
         Target("signed reply", replies, lambda raw: pcs.split_signed(raw, "tcbInfo")),
-        Target("chain in a folder", [pem], lambda raw: _assembled(found, pem=raw)),
+        Target(
+            "chain in a folder",
+            [pem],
+            lambda raw: _assembled(found, pem=raw),
+            costly=tuple(costly_chains()),
+        ),
         Target("CRL in a folder", [published.root_crl], lambda raw: _assembled(found, crl=raw)),
     ]
 
@@ -194,12 +207,21 @@ def _tokens(known: Sequence[Genuine]) -> list[Target]:
     signed = jws.parse_jws(tokens.sign(key, {"alg": "RS256", "kid": "one"}, {}))
     certified = {"kty": "RSA", "kid": "one", "x5c": tokens.x5c(tokens.issue("provider", key))}
     sets = [tokens.key_set(tokens.numbers(key, kid="one")), tokens.key_set(certified)]
+    key_sets = [b'{"keys":%s}' % raw for raw in costly_json(jws.MAX_KEY_SET - 9)]
+    asked = Question("", ReplyKind.KEYS, "keys.json")
+    replies = tuple(costly_json(MAX_REPLY))
     chained = tokens.sign(key, {"alg": "RS256", "x5c": certified["x5c"]}, {"a": [1, "b"]})
     curve = ec.generate_private_key(ec.SECP384R1())
     return [
         Target("JWS", jwts, _each(jws.show_jws, lambda raw: _checked(jws.parse_jws(raw)))),
         Target("x5c", [chained], lambda raw: jws.certificates_of(jws.parse_jws(raw))),
-        Target("JWKS", sets, lambda raw: jws.select_key(raw, signed, now=tokens.NOW)),
+        Target(
+            "JWKS",
+            sets,
+            lambda raw: jws.select_key(raw, signed, now=tokens.NOW),
+            costly=key_sets,
+        ),
+        Target("JWKS in a reply", sets, lambda raw: read_reply(asked, raw), costly=replies),
         Target("JSON", sets, lambda raw: strict_json.parse_value(raw, most=65_536)),
         Target("CBOR", cbors, _cbor),
         Target("COSE_Sign1", messages, lambda raw: cose.parse_sign1(raw, algorithms=_ALGORITHMS)),
@@ -241,8 +263,13 @@ def _tpm(known: Sequence[Genuine]) -> list[Target]:
         Target("TPMT_PUBLIC", publics, _each(tpm_keys.parse_public, tpm_keys.show_public)),
         Target("attestation key", keys, _each(tpm_keys.parse_key, tpm_keys.show_key)),
         Target("PCR values", values, lambda raw: tpm.parse_pcr_values(raw, selection)),
-        Target("PCR values' tree", values, tpm.show_pcr_values),
-        Target("event log", logs, _log),
+        Target(
+            "PCR values' tree",
+            values,
+            tpm.show_pcr_values,
+            costly=tuple(costly_json(tpm.MAX_PCR_VALUES)),
+        ),
+        Target("event log", logs, _log, costly=tuple(costly_logs())),
     ]
 
 

@@ -21,6 +21,7 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
@@ -44,12 +45,14 @@ class Target:
         samples: Inputs that it reads.
         read: Reads one, or raises one of `refusals`.
         refusals: Errors that say that the input is not what it should be.
+        costly: Inputs as large as it takes them, and larger: the first ones that it is given.
     """
 
     name: str
     samples: Sequence[bytes]
     read: Callable[[bytes], object]
     refusals: tuple[type[Exception], ...] = (AttestationError,)
+    costly: Sequence[bytes] = ()
 
 
 def elapsed_ms(target: Target, mutant: bytes) -> tuple[float, str]:
@@ -108,7 +111,8 @@ def run(targets: Sequence[Target], count: int, seed: int) -> dict[str, Any]:
         limit_memory()
         share = count // len(targets) + (number < count % len(targets))
         rng = random.Random(f"{seed} {target.name}")
-        for index, mutant in enumerate(mutants(target.samples, share, rng)):
+        given = chain(target.costly, mutants(target.samples, share - len(target.costly), rng))
+        for index, mutant in enumerate(given):
             fault, ended, spent = fault_of(target, mutant)
             longest = max(longest, (spent, target.name))
             endings[ended] += 1
