@@ -17,6 +17,7 @@ from oracle.store import (
     read_last_evidence,
     read_summary,
 )
+from tests.fakes.journal_versions import make_version_1
 
 WHO: dict[str, Any] = {"chain_id": 31_337, "submitter": "0xA"}
 CALL: dict[str, Any] = {"purpose": "submit", "target": "0xB", "data": b"data", "gas": 100_000}
@@ -167,30 +168,8 @@ async def test_what_is_deep_is_settled_and_nothing_else(path: Path) -> None:
     assert states == {1: "settled", 2: "mined", 3: "lost", 4: "pending"}
 
 
-VERSION_1 = """
-CREATE TABLE transactions (
-    id INTEGER PRIMARY KEY, chain_id INTEGER NOT NULL, submitter TEXT NOT NULL,
-    nonce INTEGER NOT NULL, purpose TEXT NOT NULL, target TEXT NOT NULL, data BLOB NOT NULL,
-    gas INTEGER NOT NULL, state TEXT NOT NULL, created_at INTEGER NOT NULL, finished_at INTEGER,
-    hash BLOB, block INTEGER, gas_used INTEGER, gas_price_wei TEXT, note TEXT NOT NULL DEFAULT ''
-) STRICT;
-CREATE TABLE attempts (
-    hash BLOB PRIMARY KEY, transaction_id INTEGER NOT NULL REFERENCES transactions (id),
-    raw BLOB NOT NULL, max_fee_wei TEXT NOT NULL, max_priority_fee_wei TEXT NOT NULL,
-    created_at INTEGER NOT NULL
-) STRICT;
-INSERT INTO transactions VALUES
-    (1, 31337, '0xA', 0, 'submit', '0xB', x'01', 9, 'mined', 1, 2, x'aa', 5, 6, '7', ''),
-    (2, 31337, '0xA', 1, 'take', '0xC', x'02', 10, 'pending', 3, NULL, NULL, NULL, NULL, NULL, '');
-INSERT INTO attempts VALUES (x'aa', 1, x'0a', '3', '2', 1), (x'bb', 2, x'0b', '5', '4', 3);
-PRAGMA user_version = 1;
-"""
-
-
 async def test_a_journal_of_version_1_is_taken_over(path: Path) -> None:
-    database = sqlite3.connect(path)
-    database.executescript(VERSION_1)
-    database.close()
+    make_version_1(path)
     for _ in range(2):
         async with open_journal(path) as journal:
             [found] = await journal.pending(**WHO)
