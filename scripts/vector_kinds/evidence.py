@@ -268,7 +268,7 @@ def _document(
     signers = [each.content for each in documents if isinstance(each.content, Authority)]
     (signer,) = (each for each in signers if each.certificate.id == document.issuer)
     leaf = load_certificate(signer.certificate.der, subject="TCB signing certificate")
-    verify_chain(leaf, (), [root.der for root in roots], now=at)
+    verify_chain(leaf, (), [root.certificate for root in roots], now=at)
     yield "signature", "", f"{document.title}, to Intel's root"
     compared = evidence_facts.compare_document(document, facts)
     yield "facts", "; ".join(compared.faults), str(compared)

@@ -89,7 +89,7 @@ class FakeEndorser:
         self.asked += 1
         if self.failure is not None:
             raise self.failure
-        machine = parse_machine(quote.pck.der, ca_id=quote.ca.id)
+        machine = parse_machine(quote.pck.parsed, ca_id=quote.ca.id)
         hints = [
             DcapHints(bytes((number,)), machine, TcbStatus.UP_TO_DATE, ())
             for number in self.numbers

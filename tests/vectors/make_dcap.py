@@ -170,7 +170,7 @@ def make() -> tuple[dict[str, object], dict[str, object]]:
     machines = dcap_cases.machines(chain, platform)
     by_tee = {tee: tables(tee, platform, at=at) for tee in (TeeKind.SGX, TeeKind.TDX)}
     office = dcap_cases.Office(chain, machines, by_tee)
-    machine = parse_machine(pck.der, ca_id=parse_certificate(ca.der).id)
+    machine = parse_machine(pck.certificate, ca_id=parse_certificate(ca.der).id)
     cases: dict[str, object] = {
         "machines": {name: each.der for name, each in machines.items()},
         "appraised": dcap_cases.appraised(office),

@@ -6,9 +6,9 @@ Reference: RFC 5280, sections 4 and 5.
 """
 
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Final
+from collections.abc import Callable
+from functools import wraps
+from typing import Final, ParamSpec, TypeVar
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -26,20 +26,32 @@ UNREADABLE: Final = (
     x509.InvalidVersion,
     x509.UnsupportedGeneralNameType,
 )
+#: What `warnings.simplefilter` puts first.
+_QUIET: Final = ("ignore", None, UserWarning, None, 0)
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
 
 
-@contextmanager
-def quietly() -> Iterator[None]:
-    """Read what vendors issue although `cryptography` warns of it; also a decorator.
+def quietly(function: Callable[_P, _R]) -> Callable[_P, _R]:
+    """A function that reads what vendors issue although `cryptography` warns of it.
 
     AMD's chip certificates have the serial number 0, a root of Google's a name of 84 characters.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
-        yield
+
+    @wraps(function)
+    def quiet(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        # Within another such function there is nothing left to do.
+        if warnings.filters[:1] == [_QUIET]:
+            return function(*args, **kwargs)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            return function(*args, **kwargs)
+
+    return quiet
 
 
-@quietly()
+@quietly
 def load_certificate(der: bytes, *, subject: str) -> x509.Certificate:
     """Read one DER certificate.
 
@@ -101,7 +113,7 @@ def _check_signature_bits(der: bytes, signature: bytes) -> None:
         raise ValueError
 
 
-@quietly()
+@quietly
 def name_of(certificate: x509.Certificate) -> str:
     """How a certificate is called in refusals."""
     try:
@@ -110,7 +122,7 @@ def name_of(certificate: x509.Certificate) -> str:
         return "certificate with an unreadable name"
 
 
-@quietly()
+@quietly
 def issuer_of(certificate: x509.Certificate) -> str:
     """How its issuer is called in refusals."""
     try:
@@ -119,7 +131,7 @@ def issuer_of(certificate: x509.Certificate) -> str:
         return "an unreadable name"
 
 
-@quietly()
+@quietly
 def extensions_of(certificate: x509.Certificate) -> x509.Extensions:
     """Its extensions.
 
@@ -137,7 +149,7 @@ def extensions_of(certificate: x509.Certificate) -> x509.Extensions:
         ) from error
 
 
-@quietly()
+@quietly
 def serial_of(certificate: x509.Certificate) -> int:
     """Its serial number, also where that is 0."""
     return certificate.serial_number

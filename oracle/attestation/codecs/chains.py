@@ -9,8 +9,7 @@ root that was renewed, two authorities of one name), each is tried, and one path
 Reference: RFC 5280, sections 4.2, 5 and 6.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -83,11 +82,11 @@ class Chain:
         return self.path[-1].public_bytes(Encoding.DER)
 
 
-@quietly()
+@quietly
 def verify_chain(
     leaf: x509.Certificate,
     intermediates: Iterable[x509.Certificate],
-    roots: Sequence[bytes],
+    roots: Sequence[x509.Certificate],
     *,
     now: int,
     crls: Iterable[x509.CertificateRevocationList] = (),
@@ -102,7 +101,7 @@ def verify_chain(
     Args:
         leaf: Whose key signed the evidence.
         intermediates: In any order, perhaps with roots and strangers; at most 32.
-        roots: DER certificates that are trusted; compared byte for byte.
+        roots: Certificates that are trusted; compared byte for byte.
         now: Seconds since the epoch.
         crls: Revocation lists from `load_crl`, at most 8.
         understood: Further critical extensions that the caller reads.
@@ -122,8 +121,8 @@ def verify_chain(
     others, lists = tuple(intermediates), tuple(crls)
     _bound(len(others), MAX_CERTIFICATES, "certificates")
     _bound(len(lists), MAX_CRLS, "revocation lists")
-    trusted = tuple(load_certificate(der, subject="trusted root") for der in roots)
-    search = _Search(trusted, _by_name((*trusted, *others)), iter(range(MAX_TRIES)))
+    trusted = tuple(roots)
+    search = _Search(trusted, tuple(dict.fromkeys((*trusted, *others))), iter(range(MAX_TRIES)))
     refusals = []
     for path in search.paths((leaf,)):
         try:
@@ -134,7 +133,7 @@ def verify_chain(
     raise refusals[0]
 
 
-@quietly()
+@quietly
 def check_revocation(
     chain: Chain, crls: Iterable[x509.CertificateRevocationList], *, now: int
 ) -> Chain:
@@ -161,12 +160,12 @@ class _Search:
 
     Attributes:
         trusted: Where a way ends well.
-        by_name: Possible issuers by their subject, roots first.
+        candidates: Possible issuers, each once, roots first.
         tries: One item for each signature that may still be tried, for all ways together.
     """
 
     trusted: tuple[x509.Certificate, ...]
-    by_name: Mapping[x509.Name, Sequence[x509.Certificate]]
+    candidates: tuple[x509.Certificate, ...]
     tries: Iterator[int]
 
     def paths(self, path: tuple[x509.Certificate, ...]) -> Iterator[tuple[x509.Certificate, ...]]:
@@ -181,33 +180,25 @@ class _Search:
             yield path
 
     def _issuers(self, certificate: x509.Certificate) -> Iterator[x509.Certificate]:
-        try:
-            candidates = self.by_name.get(certificate.issuer, ())
-        except UNREADABLE:
-            return
-        for candidate, _ in zip(candidates, self.tries, strict=False):
-            if _is_issued_by(certificate, candidate):
+        for candidate in self.candidates:
+            is_issuer = _is_issued_by(certificate, candidate)
+            if is_issuer is not None and next(self.tries, None) is None:
+                return
+            if is_issuer:
                 yield candidate
 
 
-def _by_name(
-    certificates: Iterable[x509.Certificate],
-) -> dict[x509.Name, list[x509.Certificate]]:
-    """Each once; those whose name cannot be read are nobody's issuer."""
-    found: dict[x509.Name, list[x509.Certificate]] = {}
-    for certificate in dict.fromkeys(certificates):
-        with suppress(*UNREADABLE):
-            found.setdefault(certificate.subject, []).append(certificate)
-    return found
-
-
-def _is_issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+def _is_issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool | None:
+    """Whether the issuer's key signed it; None, at once, where they cannot belong together."""
     try:
         if not _is_quick(issuer.public_key()):
-            return False
+            return None
+        # Compares names byte for byte before it looks at the signature.
         certificate.verify_directly_issued_by(issuer)
-    except (InvalidSignature, *UNREADABLE):
+    except InvalidSignature:
         return False
+    except UNREADABLE:
+        return None
     return True
 
 

@@ -50,7 +50,7 @@ class RevocationList:
         return keccak256(self.table)[:16]
 
 
-@quietly()
+@quietly
 def parse_crl(encoded: bytes) -> RevocationList:
     """Take a DER list apart.
 

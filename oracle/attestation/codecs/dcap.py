@@ -13,7 +13,7 @@ Library API, appendix 3 (versions 4 and 5). The same forms are in
 import base64
 import binascii
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import sha3
 from cryptography import x509
@@ -81,11 +81,16 @@ class Certificate:
 
     Attributes:
         der: The whole certificate.
-        id: keccak256 of its signed part, 32 bytes: how the contracts name it.
+        parsed: The same, read.
     """
 
     der: bytes
-    id: bytes
+    parsed: x509.Certificate = field(repr=False, compare=False)
+
+    @property
+    def id(self) -> bytes:
+        """keccak256 of the part that its issuer signed, 32 bytes: how the contracts name it."""
+        return bytes(sha3.keccak_256(self.parsed.tbs_certificate_bytes).digest())
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,8 +236,7 @@ def parse_evidence(raw: bytes, *, pck: Certificate, ca: Certificate) -> DcapQuot
     signature = evidence.take(64, "QE report signature")
     if len(evidence.rest()) > MAX_QE_AUTH:
         raise MalformedEvidence(f"QE authentication data of more than {MAX_QE_AUTH} bytes")
-    key = x509.load_der_x509_certificate(pck.der).public_key()
-    require_signed(report, signature, key, what="QE report, by the machine")
+    require_signed(report, signature, pck.parsed.public_key(), what="QE report, by the machine")
     return DcapQuote(tee, body, raw, report, pck, ca, None)
 
 
@@ -296,8 +300,7 @@ def parse_certificate(encoded: bytes) -> Certificate:
     """
     if len(encoded) > MAX_CERTIFICATE:
         raise MalformedEvidence(f"certificate of {len(encoded)} bytes, wanted <= {MAX_CERTIFICATE}")
-    signed = load_certificate(encoded, subject="certificate of the chain").tbs_certificate_bytes
-    return Certificate(der=encoded, id=bytes(sha3.keccak_256(signed).digest()))
+    return Certificate(encoded, load_certificate(encoded, subject="certificate of the chain"))
 
 
 def _header_and_body(quote: Reader) -> tuple[bytes, TeeKind, bytes]:

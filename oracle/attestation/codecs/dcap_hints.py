@@ -75,7 +75,7 @@ def build_hints(
         AppraisalFailed: Tables of another TEE or machine, another quoting enclave or TDX module,
             or no level is met.
     """
-    machine = parse_machine(quote.pck.der, ca_id=quote.ca.id)
+    machine = parse_machine(quote.pck.parsed, ca_id=quote.ca.id)
     _require_tee(quote.tee, info, identity, numbers)
     require_machine(machine, info)
     require_quoting_enclave(quote.qe_report, identity)
@@ -105,7 +105,7 @@ def hints_of_refusal(
         MalformedEvidence: The PCK certificate is none.
         AppraisalFailed: Tables of another TEE.
     """
-    machine = parse_machine(quote.pck.der, ca_id=quote.ca.id)
+    machine = parse_machine(quote.pck.parsed, ca_id=quote.ca.id)
     _require_tee(quote.tee, info, identity, numbers)
     parts = evaluate(quote, machine, info, identity).parts
     return _packed(machine, info, identity, numbers, parts)

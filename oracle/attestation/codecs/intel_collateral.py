@@ -6,14 +6,15 @@ Reference: Intel DCAP quote generation library, `sgx_ql_qve_collateral_t`, versi
 v4.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 
 import dcap_qvl
 from cryptography import x509
 
 from enclave.domain.errors import MalformedEvidence
-from oracle.attestation.codecs.chains import load_certificate, load_crl
+from oracle.attestation.codecs.chains import load_crl
 from oracle.attestation.codecs.crl import MAX_CRL
 from oracle.attestation.codecs.dcap import MAX_CERTIFICATE, Certificate, parse_pem_chain
 from oracle.attestation.codecs.pcs import (
@@ -78,7 +79,9 @@ def parse_collateral(fields: Mapping[str, str]) -> IntelCollateral:
     Raises:
         MalformedEvidence: A field is missing, too long, or something else; it is named.
     """
-    info, identity = (_signed(fields, name) for name in ("tcb_info", "qe_identity"))
+    # Both documents usually have the same signer.
+    read = cache(parse_pem_chain)
+    info, identity = (_signed(fields, name, read) for name in ("tcb_info", "qe_identity"))
     root_crl, pck_crl = (_octets(fields, name, MAX_CRL) for name in ("root_ca_crl", "pck_crl"))
     return IntelCollateral(
         info=parse_tcb_info(info.text.text),
@@ -101,7 +104,9 @@ def parse_collateral(fields: Mapping[str, str]) -> IntelCollateral:
     )
 
 
-def _signed(fields: Mapping[str, str], name: str) -> Signed:
+def _signed(
+    fields: Mapping[str, str], name: str, read: Callable[[bytes], tuple[Certificate, ...]]
+) -> Signed:
     text = _ascii(fields, name)
     signature = _octets(fields, f"{name}_signature", SIGNATURE_SIZE)
     if len(signature) != SIGNATURE_SIZE:
@@ -109,12 +114,11 @@ def _signed(fields: Mapping[str, str], name: str) -> Signed:
     pem = _ascii(fields, f"{name}_issuer_chain")
     if len(pem) > MAX_CHAIN:
         raise MalformedEvidence(f"{name}_issuer_chain of {len(pem)} bytes, wanted <= {MAX_CHAIN}")
-    chain = parse_pem_chain(pem)
+    chain = read(pem)
     if len(chain) != _SIGNER_CHAIN:
         raise MalformedEvidence(f"{name}_issuer_chain of {len(chain)} certificates, wanted 2")
     signer, root = chain
-    subject = f"signer of {name}"
-    return Signed(SignedText(text, signature), load_certificate(signer.der, subject=subject), root)
+    return Signed(SignedText(text, signature), signer.parsed, root)
 
 
 def _ascii(fields: Mapping[str, str], name: str) -> bytes:

@@ -263,7 +263,9 @@ def _signing_key(entry: dict[str, Json], now: int) -> SigningKey:
     if "n" in entry and parse_rsa(entry) != key:
         raise MalformedEvidence("numbers and certificate of the key disagree")
     # The key is trusted because of the set that it is in; its certificate only says until when.
-    return SigningKey(key, _key_id(key), verify_chain(certificate, (), [der], now=now).expires_at)
+    return SigningKey(
+        key, _key_id(key), verify_chain(certificate, (), [certificate], now=now).expires_at
+    )
 
 
 def parse_rsa(entry: dict[str, Json]) -> rsa.RSAPublicKey:

@@ -7,7 +7,6 @@ Reference: Intel SGX PCK Certificate and CRL Profile Specification, section 1.3.
 `contracts/src/libraries/PckExtension.sol`.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cryptography import x509
@@ -16,8 +15,7 @@ from cryptography.x509.oid import SignatureAlgorithmOID
 
 from enclave.domain.errors import MalformedEvidence
 from enclave.domain.report import keccak256
-from oracle.attestation.codecs.certificates import UNREADABLE, load_certificate, serial_of
-from oracle.attestation.codecs.dcap import MAX_CERTIFICATE
+from oracle.attestation.codecs.certificates import UNREADABLE, serial_of
 
 SGX_EXTENSION = x509.ObjectIdentifier("1.2.840.113741.1.13.1")
 COMPONENTS = 16
@@ -32,6 +30,8 @@ _MANDATORY = {_PPID, _TCB, _PCEID, _FMSPC, _SGX_TYPE}
 #: Bytes of those items that are one OCTET STRING.
 _OCTETS = {_PPID: 16, _PCEID: 2, _FMSPC: 6, _INSTANCE: 16}
 _PCESVN, _CPUSVN = 17, 18
+#: Tag and content.
+_Element = tuple[int, bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,20 +72,22 @@ class Machine:
         return keccak256(self.packed)
 
 
-def parse_machine(encoded: bytes, *, ca_id: bytes) -> Machine:
+def parse_machine(certificate: x509.Certificate, *, ca_id: bytes) -> Machine:
     """Take a PCK certificate apart.
 
     Checks shape only: no signature, name, date or usage.
 
     Args:
-        encoded: The certificate in DER, at most 4,096 bytes.
+        certificate: From `parse_certificate`.
         ca_id: keccak256 of its issuer's signed part, 32 bytes.
 
     Raises:
-        MalformedEvidence: Not one DER certificate with a P-256 key, an ECDSA-SHA256 signature and
-            Intel's extension in its exact layout.
+        MalformedEvidence: No P-256 key, no ECDSA-SHA256 signature, or Intel's extension is not
+            there in its exact layout.
     """
-    certificate = _load(encoded)
+    algorithm = certificate.signature_algorithm_oid
+    if algorithm != SignatureAlgorithmOID.ECDSA_WITH_SHA256:
+        raise MalformedEvidence(f"signature is {algorithm.dotted_string}, wanted ECDSA-SHA256")
     try:
         key = certificate.public_key()
         extension = certificate.extensions.get_extension_for_oid(SGX_EXTENSION).value
@@ -109,20 +111,11 @@ def parse_machine(encoded: bytes, *, ca_id: bytes) -> Machine:
     )
 
 
-def _load(encoded: bytes) -> x509.Certificate:
-    if len(encoded) > MAX_CERTIFICATE:
-        raise MalformedEvidence(f"certificate of {len(encoded)} bytes, wanted <= {MAX_CERTIFICATE}")
-    certificate = load_certificate(encoded, subject="PCK certificate")
-    algorithm = certificate.signature_algorithm_oid
-    if algorithm != SignatureAlgorithmOID.ECDSA_WITH_SHA256:
-        raise MalformedEvidence(f"signature is {algorithm.dotted_string}, wanted ECDSA-SHA256")
-    return certificate
-
-
-def _items(extension: bytes) -> dict[int, bytes]:
-    """Each item's value, an element, by its number."""
-    found: dict[int, bytes] = {}
-    for item in _elements(_content(extension, _SEQUENCE)):
+def _items(extension: bytes) -> dict[int, _Element]:
+    """Each item's value by its number."""
+    found: dict[int, _Element] = {}
+    (whole,) = _elements(extension, count=1)
+    for item in _elements(_content(whole, _SEQUENCE)):
         content = _content(item, _SEQUENCE)
         number = content[len(_ITEM)] if len(content) > len(_ITEM) else 0
         if not content.startswith(_ITEM) or not _PPID <= number <= _CONFIGURATION:
@@ -137,7 +130,7 @@ def _items(extension: bytes) -> dict[int, bytes]:
     return found
 
 
-def _tcb(value: bytes) -> tuple[bytes, int]:
+def _tcb(value: _Element) -> tuple[bytes, int]:
     """Sixteen components, PCESVN, CPUSVN, in this order."""
     elements = _elements(_content(value, _SEQUENCE), count=_CPUSVN)
     values = [_tcb_item(element, number) for number, element in enumerate(elements, start=1)]
@@ -146,7 +139,7 @@ def _tcb(value: bytes) -> tuple[bytes, int]:
     return components, _integer(values[_PCESVN - 1], 2**16)
 
 
-def _tcb_item(element: bytes, number: int) -> bytes:
+def _tcb_item(element: _Element, number: int) -> _Element:
     content = _content(element, _SEQUENCE)
     name = _TCB_ITEM + bytes((number,))
     if not content.startswith(name):
@@ -155,7 +148,7 @@ def _tcb_item(element: bytes, number: int) -> bytes:
     return value
 
 
-def _integer(element: bytes, limit: int) -> int:
+def _integer(element: _Element, limit: int) -> int:
     content = _content(element, _INTEGER)
     value = int.from_bytes(content, "big", signed=True)
     shortest = value.bit_length() // 8 + 1
@@ -164,47 +157,45 @@ def _integer(element: bytes, limit: int) -> int:
     return value
 
 
-def _octets(element: bytes, size: int) -> bytes:
+def _octets(element: _Element, size: int) -> bytes:
     content = _content(element, _OCTET_STRING)
     if len(content) != size:
         raise MalformedEvidence(f"OCTET STRING of {len(content)} bytes, wanted {size}")
     return content
 
 
-def _content(element: bytes, tag: int) -> bytes:
-    """Content of one element that is all there is."""
-    (whole,) = _elements(element, count=1)
-    if whole[0] != tag:
-        raise MalformedEvidence(f"tag is {whole[0]:#04x}, wanted {tag:#04x}")
-    return whole[_head(whole) :]
+def _content(element: _Element, wanted: int) -> bytes:
+    tag, content = element
+    if tag != wanted:
+        raise MalformedEvidence(f"tag is {tag:#04x}, wanted {wanted:#04x}")
+    return content
 
 
-def _elements(der: bytes, *, count: int | None = None) -> list[bytes]:
+def _elements(der: bytes, *, count: int | None = None) -> list[_Element]:
     """Elements to the last byte, each whole."""
-    found = list(_walk(der))
+    found, at = [], 0
+    while at < len(der):
+        start, size = _head(der, at)
+        end = start + size
+        if len(der) < end:
+            raise MalformedEvidence(f"element ends at {len(der) - at}, wanted {end - at}")
+        found.append((der[at], der[start:end]))
+        at = end
     if count is not None and len(found) != count:
         raise MalformedEvidence(f"{len(found)} elements, wanted {count}")
     return found
 
 
-def _walk(der: bytes) -> Iterator[bytes]:
-    at = 0
-    while at < len(der):
-        start = at + _head(der[at : at + 4])
-        size = der[at + 1] if start == at + 2 else int.from_bytes(der[at + 2 : start], "big")
-        end = start + size
-        if len(der) < end:
-            raise MalformedEvidence(f"element ends at {len(der) - at}, wanted {end - at}")
-        yield der[at:end]
-        at = end
+def _head(der: bytes, at: int) -> tuple[int, int]:
+    """Where the content of the element at a place begins, and its size.
 
-
-def _head(der: bytes) -> int:
-    """Bytes of tag and length; the length is definite, in its shortest form, at most 65,535."""
-    if len(der) > 1 and der[1] < 0x80:
-        return 2
-    if len(der) > 2 and der[1] == 0x81 and der[2] > 0x7F:
-        return 3
-    if len(der) > 3 and der[1] == 0x82 and der[2] > 0:
-        return 4
-    raise MalformedEvidence(f"DER length {der[1:4].hex()}, wanted one in its shortest form")
+    The length is definite, in its shortest form, at most 65,535.
+    """
+    length = der[at + 1 : at + 4]
+    if length and length[0] < 0x80:
+        return at + 2, length[0]
+    if len(length) > 1 and length[0] == 0x81 and length[1] > 0x7F:
+        return at + 3, length[1]
+    if len(length) > 2 and length[0] == 0x82 and length[1] > 0:
+        return at + 4, int.from_bytes(length[1:], "big")
+    raise MalformedEvidence(f"DER length {length.hex()}, wanted one in its shortest form")

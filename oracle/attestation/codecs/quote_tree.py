@@ -8,11 +8,10 @@ from cryptography import x509
 from enclave.domain.errors import MalformedEvidence
 from oracle.attestation.codecs.certificates import (
     extensions_of,
-    load_certificate,
     name_of,
     serial_of,
 )
-from oracle.attestation.codecs.dcap import HEADER_SIZE, MAX_QUOTE, parse_pem_chain
+from oracle.attestation.codecs.dcap import HEADER_SIZE, MAX_QUOTE, Certificate, parse_pem_chain
 from oracle.attestation.codecs.pck import SGX_EXTENSION, Machine, parse_machine
 from oracle.attestation.codecs.quote_fields import BODIES, HEADER, SGX_BODY, show_fields
 from oracle.attestation.codecs.reader import Reader
@@ -118,13 +117,13 @@ def _certification(data: Reader, name: str = "cert_data_type") -> Node:
 
 def _chain(pem: bytes) -> tuple[Node, ...]:
     try:
-        return tuple(_certificate(each.der, each.id) for each in parse_pem_chain(pem))
+        return tuple(_certificate(each) for each in parse_pem_chain(pem))
     except MalformedEvidence as error:
         return (Node("certificates", note=f"cannot be read: {error}"),)
 
 
-def _certificate(der: bytes, certificate_id: bytes) -> Node:
-    certificate = load_certificate(der, subject="certificate")
+def _certificate(of_chain: Certificate) -> Node:
+    certificate = of_chain.parsed
     begins, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     children = [
         Node("serial", f"{serial_of(certificate):#x}"),
@@ -132,7 +131,7 @@ def _certificate(der: bytes, certificate_id: bytes) -> Node:
         Node("not after", f"{ends:%Y-%m-%d %H:%M:%S} UTC"),
     ]
     if _is_pck(certificate):
-        children.append(_machine(parse_machine(der, ca_id=certificate_id)))
+        children.append(_machine(parse_machine(certificate, ca_id=of_chain.id)))
     return Node(name_of(certificate), children=tuple(children))
 
 

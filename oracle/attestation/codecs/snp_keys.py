@@ -91,7 +91,7 @@ def kind_of(certificate: x509.Certificate) -> SigningKey | None:
     return SigningKey.VLEK if _CSP in found else None
 
 
-@quietly()
+@quietly
 def parse_endorsement_key(certificate: x509.Certificate) -> EndorsementKey:
     """Read AMD's extensions and the key.
 

@@ -156,7 +156,7 @@ class Findings:
     texts: list[tuple[str, SignedText]] = field(default_factory=list)
 
 
-@quietly()
+@quietly
 def assemble(findings: Findings) -> tuple[Document, ...]:
     """Put documents in the order in which a chain takes them.
 

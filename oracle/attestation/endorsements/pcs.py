@@ -107,11 +107,11 @@ def platform_of(quote: DcapQuote) -> Platform:
     Raises:
         MalformedEvidence: The certificate says nothing of the kind.
     """
-    machine = parse_machine(quote.pck.der, ca_id=quote.ca.id)
+    machine = parse_machine(quote.pck.parsed, ca_id=quote.ca.id)
     return Platform(quote.tee, machine.fmspc, parse_ca(quote.ca.der))
 
 
-@quietly()
+@quietly
 def parse_ca(certificate: bytes) -> PckCa:
     """Which PCK CA a certificate is of, by the subject's common name.
 

@@ -7,6 +7,7 @@ Azure's and Google's tokens are fetched from the issuer over TLS: those are pinn
 
 import hashlib
 import tomllib
+import warnings
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
@@ -41,12 +42,27 @@ class Root:
         vendor: For people.
         der: The certificate.
         published_at: Where the vendor publishes it; empty for one that the caller brought.
+        certificate: The same, read.
+
+    Raises:
+        ConfigError: The bytes are no certificate.
     """
 
     anchors: Anchors
     vendor: str
     der: bytes
     published_at: str = ""
+    certificate: x509.Certificate = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Read it once, for all evidence that ends at it."""
+        try:
+            # Vendors' certificates have serial numbers and names that the library warns of.
+            with warnings.catch_warnings(action="ignore", category=UserWarning):
+                certificate = x509.load_der_x509_certificate(self.der)
+        except (ValueError, x509.InvalidVersion) as error:
+            raise ConfigError(f"{self.vendor}'s root is no DER certificate") from error
+        object.__setattr__(self, "certificate", certificate)
 
     @property
     def id(self) -> bytes:

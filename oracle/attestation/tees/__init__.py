@@ -7,6 +7,7 @@ import importlib
 from typing import Protocol, cast
 
 from oracle.attestation.claims import Claims
+from oracle.attestation.codecs.certificates import quietly
 from oracle.attestation.codecs.tree import Node
 from oracle.attestation.endorsements.bundle import Endorsements
 from oracle.attestation.evidence import Evidence, EvidenceFormat
@@ -46,6 +47,7 @@ class _Verifier(Protocol):
         """Decoded."""
 
 
+@quietly
 def verify(evidence: Evidence, endorsements: Endorsements, *, roots: Roots, now: int) -> Claims:
     """Establish that evidence is genuine, by the verifier of its format.
 
@@ -64,6 +66,7 @@ def verify(evidence: Evidence, endorsements: Endorsements, *, roots: Roots, now:
     return _module(evidence.format).verify(evidence, endorsements, roots=roots, now=now)
 
 
+@quietly
 def show(evidence: Evidence) -> Node:
     """Decode evidence into a tree with offsets; nothing is verified.
 

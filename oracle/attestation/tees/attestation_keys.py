@@ -53,7 +53,7 @@ def certified_key(
     leaf = _leaf(loaded, key)
     others = [certificate for certificate in loaded if certificate != leaf]
     crls = [load_crl(der) for der in endorsements.crls]
-    chain = verify_chain(leaf, others, [root.der for root in anchors], now=now, crls=crls)
+    chain = verify_chain(leaf, others, [root.certificate for root in anchors], now=now, crls=crls)
     _check_use(leaf)
     return chain
 

@@ -201,7 +201,7 @@ def _pki_signer(jws: Jws, endorsements: Endorsements, roots: Roots, now: int) ->
     # 3. The chain is x5c and nothing but it.
     with performing(CHAIN, subject="header x5c", remedy=Remedy.FULL_CHAIN):
         given = certificates_of(jws)
-        trusted = [root.der for root in roots.of(Anchors.GOOGLE_CONFIDENTIAL_SPACE)]
+        trusted = [root.certificate for root in roots.of(Anchors.GOOGLE_CONFIDENTIAL_SPACE)]
         crls = [load_crl(crl) for crl in endorsements.crls]
         chain = verify_chain(given[0], given[1:], trusted, now=now, crls=crls)
         if chain.path != given:

@@ -22,7 +22,7 @@ from cryptography import x509
 from enclave.domain.errors import AppraisalFailed, MalformedEvidence
 from enclave.domain.evidence import TeeKind
 from oracle.attestation.claims import Fact, Tcb, Unchecked
-from oracle.attestation.codecs.certificates import load_certificate, name_of
+from oracle.attestation.codecs.certificates import name_of
 from oracle.attestation.codecs.dcap import DcapQuote, split_quote
 from oracle.attestation.codecs.intel_collateral import IntelCollateral, parse_collateral
 from oracle.attestation.codecs.pck import Machine, parse_machine
@@ -244,14 +244,12 @@ def _opened(
         if quote.header[_VENDOR_ID] != QE_VENDOR_ID:
             vendor = quote.header[_VENDOR_ID].hex()
             raise MalformedEvidence(f"QE vendor id is {vendor}, wanted {QE_VENDOR_ID.hex()}")
-        machine = parse_machine(quote.pck.der, ca_id=quote.ca.id)
-        pck = load_certificate(quote.pck.der, subject="certificate of the machine")
-        ca = load_certificate(quote.ca.der, subject="certificate of the CA")
+        machine = parse_machine(quote.pck.parsed, ca_id=quote.ca.id)
     with performing(steps[1], subject="collateral", remedy=Remedy.REFRESH_COLLATERAL):
         collateral = parse_collateral(endorsements.intel)
     with performing(steps[2], subject="root certificate"):
         root = _trusted_root(quote, collateral, roots)
-    return QuoteCase(evidence.raw, quote, machine, pck, ca, collateral, root, now)
+    return QuoteCase(evidence.raw, quote, machine, collateral, root, now)
 
 
 def _require_tee(seen: TeeKind, wanted: TeeKind) -> None:
@@ -284,8 +282,8 @@ def _ends(case: QuoteCase) -> Iterator[int]:
     """End of everything that must be in date."""
     collateral = case.collateral
     signers = (collateral.info_signed.signer, collateral.identity_signed.signer)
-    root = load_certificate(case.root.der, subject="trusted root")
-    for certificate in dict.fromkeys((case.pck, case.ca, root, *signers)):
+    chain = (case.quote.pck.parsed, case.quote.ca.parsed, case.root.certificate)
+    for certificate in dict.fromkeys((*chain, *signers)):
         window = certificate.not_valid_before_utc, certificate.not_valid_after_utc
         yield _end(certificate, window, case.now)
     for name, crl in (("root's", collateral.root_crl), ("CA's", collateral.pck_crl)):

@@ -7,7 +7,6 @@ and CRL Profile Specification, revision 1.5, section 1.3.
 import hashlib
 from dataclasses import dataclass
 
-from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from enclave.domain.errors import SignatureInvalid
@@ -30,8 +29,6 @@ class QuoteCase:
         raw: The quote's file.
         quote: Taken apart.
         machine: What the PCK certificate says.
-        pck: That certificate.
-        ca: Its issuer's.
         collateral: Taken apart.
         root: At which all chains end, by their own account.
         now: Seconds since the epoch.
@@ -40,8 +37,6 @@ class QuoteCase:
     raw: bytes
     quote: DcapQuote
     machine: Machine
-    pck: x509.Certificate
-    ca: x509.Certificate
     collateral: IntelCollateral
     root: Root
     now: int
@@ -57,10 +52,11 @@ def check_signatures(case: QuoteCase, steps: tuple[Step, ...]) -> None:
     Raises:
         Refusal: Of some kind, with its step.
     """
-    quote, collateral, roots = case.quote, case.collateral, (case.root.der,)
+    quote, collateral = case.quote, case.collateral
+    pck, ca, root = quote.pck.parsed, quote.ca.parsed, case.root.certificate
     # 5. pck-chain
     with performing(steps[4], subject="certificate of the machine"):
-        chain = verify_chain(case.pck, (case.ca,), roots, now=case.now)
+        chain = verify_chain(pck, (ca,), (root,), now=case.now)
     # 6. revocation
     with performing(steps[5], subject="certificate of the machine"):
         lists = (collateral.root_crl, collateral.pck_crl)
@@ -70,8 +66,7 @@ def check_signatures(case: QuoteCase, steps: tuple[Step, ...]) -> None:
         _require_collateral_signatures(collateral, case)
     # 8. qe-report-signature
     with performing(steps[7], subject="quoting enclave's report"):
-        key = case.pck.public_key()
-        require_signed(quote.qe_report, quote.qe_signature, key, what="by the machine")
+        require_signed(quote.qe_report, quote.qe_signature, pck.public_key(), what="by the machine")
     # 9. qe-report-binding
     with performing(steps[8], subject="quoting enclave's report data", remedy=Remedy.NEW_EVIDENCE):
         bound = hashlib.sha256(quote.attestation_key + quote.qe_auth).digest() + bytes(32)
@@ -99,7 +94,7 @@ def _require_collateral_signatures(collateral: IntelCollateral, case: QuoteCase)
         "quoting enclave identity": collateral.identity_signed,
     }
     for signer in dict.fromkeys(signed.signer for signed in documents.values()):
-        verify_chain(signer, (), (case.root.der,), now=case.now)
+        verify_chain(signer, (), (case.root.certificate,), now=case.now)
         # The list is the root's: step 6 has established it.
         if collateral.root_crl.get_revoked_certificate_by_serial_number(serial_of(signer)):
             raise SignatureInvalid(f"serial {serial_of(signer):#x} is on the root's list")

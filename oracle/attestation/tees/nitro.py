@@ -150,7 +150,7 @@ def verify(evidence: Evidence, endorsements: Endorsements, *, roots: Roots, now:
     with performing(CHAIN, subject="certificate chain"):
         chain = _verify_chain(document, root, endorsements, now)
     # 5. Signing certificate.
-    with performing(SIGNER, subject=name_of(chain.leaf)):
+    with performing(SIGNER, subject="certificate"):
         _check_signer(chain.leaf)
     # 6. Signature.
     with performing(SIGNATURE, subject="signature"):
@@ -278,7 +278,7 @@ def _verify_chain(document: Document, root: Root, endorsements: Endorsements, no
     chain = verify_chain(
         leaf,
         issuers[:0:-1],
-        [root.der],
+        [root.certificate],
         now=now,
         crls=[load_crl(der) for der in endorsements.crls],
     )

@@ -246,7 +246,7 @@ def _endorse(
         chain = verify_chain(
             key.certificate,
             certificates,
-            [root.der for root in roots.of(Anchors.AMD_SNP)],
+            [root.certificate for root in roots.of(Anchors.AMD_SNP)],
             now=now,
             crls=[load_crl(der) for der in endorsements.crls],
         )

@@ -10,7 +10,7 @@ from eth_abi.abi import decode
 
 from enclave.domain.errors import AppraisalFailed, ChainError
 from enclave.domain.evidence import TeeKind
-from oracle.attestation.codecs.dcap import DcapQuote, split_quote
+from oracle.attestation.codecs.dcap import DcapQuote, parse_certificate, split_quote
 from oracle.attestation.codecs.tcb_tables import TcbStatus
 from oracle.attestation.endorsements.documents import DocumentKind
 from oracle.attestation.endorsements.errors import CollateralUnavailable
@@ -248,7 +248,8 @@ async def test_what_another_node_brought_first_is_as_good(bench: Bench) -> None:
 async def test_a_source_without_the_machines_ca_is_named(bench: Bench) -> None:
     quote = bench.quote()
     await bench.keeper.endorse(quote)
-    other = replace(quote, ca=replace(quote.ca, id=b"\x01" * 32))
+    foreign = SiliconVendor(now=NOW).chain.platform_ca
+    other = replace(quote, ca=parse_certificate(foreign.der))
     with pytest.raises(CollateralUnavailable, match="no revocation list of this machine's PCK CA"):
         await bench.keeper.endorse(other)
 

@@ -22,6 +22,7 @@ from oracle.attestation.findings import (
 )
 from oracle.attestation.roots import Anchors, PinnedKey, Root, Roots, vendor_roots
 from tests.fakes.claims import NOW, snp, tdx, tpm
+from tests.fakes.x509_authority import make_certificate
 
 STEPS = (
     Step(1, "tdx.shape", "The quote is whole."),
@@ -152,7 +153,7 @@ def test_a_policy_of_all_there_is_leaves_nothing_unchecked() -> None:
 
 def test_a_root_is_named_by_whose_it_is() -> None:
     intel = vendor_roots()[0]
-    own = Root(Anchors.INTEL_SGX, "test", b"der")
+    own = Root(Anchors.INTEL_SGX, "test", make_certificate("root").der)
     roots = Roots((intel, own), (PinnedKey(b"key"),))
     assert name_root(intel.id, roots).startswith(f"Intel's root {intel.id.hex()}, published at")
     assert name_root(own.id, roots).startswith("a root that you brought, NOT")

@@ -126,7 +126,7 @@ def _graded(
 def test_hints_have_a_head_and_the_items_of_the_form(form: QuoteForm) -> None:
     quote, info, identity = _quote(form), INFO[form.tee], IDENTITY[form.tee]
     hints = build_hints(quote, info, identity, NUMBERS[form.tee])
-    machine = parse_machine(VENDOR.chain.pck.der, ca_id=quote.ca.id)
+    machine = parse_machine(VENDOR.chain.pck.certificate, ca_id=quote.ca.id)
     read = _unpacked(hints.packed)
     assert hints.machine == machine
     assert (read.machine, read.identity) == (machine.packed, identity.identity)

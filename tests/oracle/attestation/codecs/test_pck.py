@@ -17,7 +17,7 @@ from cryptography.x509.oid import NameOID
 
 from enclave.domain.errors import MalformedEvidence
 from enclave.domain.report import keccak256
-from oracle.attestation.codecs.dcap import MAX_CERTIFICATE, split_quote
+from oracle.attestation.codecs.dcap import MAX_CERTIFICATE, parse_certificate, split_quote
 from oracle.attestation.codecs.pck import MACHINE_SIZE, Machine, parse_machine
 from oracle.devnet.silicon import der
 from oracle.devnet.silicon.pki import SGX_EXTENSION, Platform, sgx_extension
@@ -81,8 +81,12 @@ def _items() -> dict[int, bytes]:
     }
 
 
+def _machine(encoded: bytes) -> Machine:
+    return parse_machine(parse_certificate(encoded).parsed, ca_id=CA_ID)
+
+
 def _parsed(extension: bytes) -> Machine:
-    return parse_machine(_certificate(extension), ca_id=CA_ID)
+    return _machine(_certificate(extension))
 
 
 def _with_tcb(items: list[bytes]) -> bytes:
@@ -95,7 +99,7 @@ def _with_component(value: bytes) -> bytes:
 
 def test_a_machine_is_what_its_certificate_says() -> None:
     pck, platform = VENDOR.chain.pck, VENDOR.platform
-    machine = parse_machine(pck.der, ca_id=CA_ID)
+    machine = parse_machine(pck.certificate, ca_id=CA_ID)
     assert (int.from_bytes(machine.x, "big"), int.from_bytes(machine.y, "big")) == pck.coordinates
     assert (
         Platform(
@@ -112,7 +116,7 @@ def test_a_machine_is_what_its_certificate_says() -> None:
 
 
 def test_a_machine_is_packed_and_named_by_all_its_bytes() -> None:
-    machine = parse_machine(VENDOR.chain.pck.der, ca_id=CA_ID)
+    machine = parse_machine(VENDOR.chain.pck.certificate, ca_id=CA_ID)
     packed = machine.packed
     assert len(packed) == MACHINE_SIZE
     assert packed[:96] == machine.x + machine.y + CA_ID
@@ -260,7 +264,7 @@ def test_bytes_after_the_extension_are_refused() -> None:
 
 def test_a_certificate_without_the_extension_is_refused() -> None:
     with pytest.raises(MalformedEvidence, match="not a PCK certificate"):
-        parse_machine(_certificate(None), ca_id=CA_ID)
+        _machine(_certificate(None))
 
 
 @pytest.mark.parametrize(
@@ -268,27 +272,27 @@ def test_a_certificate_without_the_extension_is_refused() -> None:
 )
 def test_another_key_is_refused(key: Any) -> None:
     with pytest.raises(MalformedEvidence, match=r"another key than one of P-256"):
-        parse_machine(_certificate(key=key), ca_id=CA_ID)
+        _machine(_certificate(key=key))
 
 
 def test_a_key_off_the_curve_is_refused() -> None:
     encoded = _certificate()
     at = encoded.index(KEY.public_key().public_numbers().y.to_bytes(32, "big"))
     with pytest.raises(MalformedEvidence, match="not a PCK certificate"):
-        parse_machine(encoded[:at] + bytes(32) + encoded[at + 32 :], ca_id=CA_ID)
+        _machine(encoded[:at] + bytes(32) + encoded[at + 32 :])
 
 
 def test_another_signature_algorithm_is_refused() -> None:
     with pytest.raises(MalformedEvidence, match=r"wanted ECDSA-SHA256"):
-        parse_machine(_certificate(digest=SHA384()), ca_id=CA_ID)
+        _machine(_certificate(digest=SHA384()))
 
 
 def test_what_is_no_certificate_is_refused() -> None:
     for encoded in (b"", b"\x30\x00", VENDOR.chain.pck.der + b"\0"):
         with pytest.raises(MalformedEvidence, match="wanted one DER certificate"):
-            parse_machine(encoded, ca_id=CA_ID)
+            _machine(encoded)
     with pytest.raises(MalformedEvidence, match="wanted <= 4096"):
-        parse_machine(bytes(MAX_CERTIFICATE + 1), ca_id=CA_ID)
+        _machine(bytes(MAX_CERTIFICATE + 1))
 
 
 def _recorded() -> Iterator[Any]:
@@ -303,7 +307,7 @@ def _recorded() -> Iterator[Any]:
 @pytest.mark.parametrize(("path", "case"), list(_recorded()))
 def test_recorded_machines_are_read_as_the_manifest_says(path: Path, case: dict[str, Any]) -> None:
     quote = split_quote(path.read_bytes())
-    machine = parse_machine(quote.pck.der, ca_id=quote.ca.id)
+    machine = parse_machine(quote.pck.parsed, ca_id=quote.ca.id)
     told = case["facts"]["pck"]
     assert list(machine.components) == told["tcb"]
     names = ("ppid", "fmspc", "pceid")

@@ -114,6 +114,10 @@ def _each(*readers: Callable[[Any], object]) -> Callable[[Any], None]:
     return read
 
 
+def _pck(raw: bytes) -> object:
+    return pck.parse_machine(dcap.parse_certificate(raw).parsed, ca_id=bytes(32))
+
+
 def _x509(known: Sequence[Genuine]) -> list[Target]:
     ders = [der for each in known for der in each.endorsements.certificates]
     chain = intel_evidence.vendor().chain
@@ -122,7 +126,7 @@ def _x509(known: Sequence[Genuine]) -> list[Target]:
     lists += [der for each in known for der in each.endorsements.crls]
     return [
         Target("certificate", [*ders, pck_der, ca], _certificate),
-        Target("PCK", [pck_der], lambda raw: pck.parse_machine(raw, ca_id=bytes(32))),
+        Target("PCK", [pck_der], _pck),
         Target("PCK CA", [ca], lambda raw: (dcap.parse_certificate(raw), parse_ca(raw))),
         Target("CRL", lists, certificates.load_crl),
         Target("CRL for the chain", lists[:1], crl.parse_crl),

@@ -53,7 +53,7 @@ def _x509() -> Iterator[Target]:
         chains.verify_chain(
             certificates.load_certificate(raw, subject="leaf"),
             [certificates.load_certificate(above, subject="intermediate")],
-            [root.der],
+            [root.certificate],
             now=_AT,
             crls=[certificates.load_crl(each) for each in lists],
         )
@@ -61,7 +61,7 @@ def _x509() -> Iterator[Target]:
     def alone(raw: bytes) -> None:
         own = _wrapped(raw, root.key)
         certificate = certificates.load_certificate(own, subject="root")
-        chains.verify_chain(certificate, (), [own], now=_AT)
+        chains.verify_chain(certificate, (), [certificate], now=_AT)
 
     bodies = [each.certificate.tbs_certificate_bytes for each in (leaf, middle, root)]
     yield Target(

@@ -10,6 +10,7 @@ from cryptography import x509
 from enclave.domain.errors import ConfigError
 from oracle.attestation import roots
 from oracle.attestation.roots import Anchors, PinnedKey, Root, Roots, load_roots, vendor_roots
+from tests.fakes.x509_authority import make_certificate
 
 FOLDER = Path(roots.__file__).parent
 
@@ -42,7 +43,7 @@ def test_a_root_signed_itself_and_is_published(root: Root) -> None:
 
 
 def test_roots_are_told_apart_by_what_they_anchor() -> None:
-    chip = Root(Anchors.AMD_SNP, "somebody", b"a certificate")
+    chip = Root(Anchors.AMD_SNP, "somebody", make_certificate("root").der)
     key = PinnedKey(b"a key")
     trusted = Roots((chip,), (key,))
     assert trusted.of(Anchors.AMD_SNP) == (chip,)
@@ -61,3 +62,9 @@ def test_a_certificate_with_another_fingerprint_is_refused(tmp_path: Path) -> No
         load_roots(tmp_path)
     (tmp_path / file).write_bytes((FOLDER / file).read_bytes())
     assert load_roots(tmp_path) == Roots(vendor_roots()).of(Anchors.AMD_SNP)[:1]
+
+
+@pytest.mark.parametrize("der", [b"", b"no certificate", vendor_roots()[0].der[:-1]])
+def test_a_root_that_is_no_certificate_is_refused(der: bytes) -> None:
+    with pytest.raises(ConfigError, match="nobody's root is no DER certificate"):
+        Root(Anchors.TPM, "nobody", der)
