@@ -57,6 +57,7 @@ class WorldOptions:
         second_tee: Platform of every second node, where it is another one.
         requirements: What the machines must meet.
         policy_delay_s: How long an image waits for its approval.
+        reseat_interval_s: Least time between two changes of a seat whose newest signer is valid.
     """
 
     tee: TeeKind
@@ -71,6 +72,7 @@ class WorldOptions:
     second_tee: TeeKind | None = None
     requirements: Requirements = REQUIREMENTS
     policy_delay_s: int = 0
+    reseat_interval_s: int = 0
 
     def tee_of(self, operator: Operator) -> TeeKind:
         """Platform of an operator's node."""
@@ -208,7 +210,7 @@ def _plan(
         images=images if options.approve_image else {},
         build_digest=build_digest,
         vendor=vendor,
-        reseat_interval_s=0,
+        reseat_interval_s=options.reseat_interval_s,
         quorum=options.quorum,
         requirements=options.requirements,
         policy_delay_s=options.policy_delay_s,

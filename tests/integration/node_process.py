@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import typer
@@ -24,10 +24,13 @@ from oracle.config import Config, load_config
 from oracle.daemon import Daemon, every_answer
 from oracle.daemon.tasks import leading_error
 from oracle.devnet.process import Child, child
-from oracle.devnet.world import World, WorldNode
 from oracle.feeds.catalogue import Feed
 from oracle.feeds.configured import configured_feeds
 from oracle.telemetry.logging import configure_logging
+
+if TYPE_CHECKING:
+    # The node's own process has no use for it, and starts the sooner without.
+    from oracle.devnet.world import World, WorldNode
 
 _START_S = 40.0
 
@@ -36,7 +39,7 @@ _START_S = 40.0
 class Running:
     """A node's process."""
 
-    node: WorldNode
+    node: "WorldNode"
     process: Child
     health: str
 
@@ -54,12 +57,12 @@ class Running:
 class Nodes:
     """Starts nodes of a world; all are gone when the block of `nodes_of` ends."""
 
-    def __init__(self, local: World, stack: AsyncExitStack) -> None:
+    def __init__(self, local: "World", stack: AsyncExitStack) -> None:
         self._local = local
         self._stack = stack
         self._started: list[Running] = []
 
-    async def start(self, *nodes: WorldNode) -> tuple[Running, ...]:
+    async def start(self, *nodes: "WorldNode") -> tuple[Running, ...]:
         """Start these, all at once."""
         resolve = json.dumps(self._local.resolve)
         processes = []
@@ -82,7 +85,7 @@ class Nodes:
 
 
 @asynccontextmanager
-async def nodes_of(local: World) -> AsyncIterator[Nodes]:
+async def nodes_of(local: "World") -> AsyncIterator[Nodes]:
     """Run nodes for the length of the block."""
     async with AsyncExitStack() as stack:
         nodes = Nodes(local, stack)

@@ -12,6 +12,7 @@ from oracle.daemon import EnclaveEnded, ReportLanded, SignerReady
 from oracle.devnet.deploy import read_price
 from oracle.devnet.price_sources import PriceSources
 from oracle.devnet.world import TlsSources
+from oracle.enclave_process import EnclaveLaunch, default_enclave_python, enclave_command
 from oracle.feeds.catalogue import Feed
 from tests.integration.nodes import running_node
 from tests.integration.processes import adopting_orphans, descendants, left_behind, parents
@@ -23,6 +24,7 @@ from pathlib import Path
 from oracle.daemon import SignerReady
 from oracle.devnet.price_sources import price_sources
 from oracle.devnet.world import TlsSources
+from oracle.enclave_process import EnclaveLaunch, default_enclave_python, enclave_command
 from oracle.feeds.catalogue import load_catalogue, select
 from tests.integration.nodes import running_node
 
@@ -99,3 +101,33 @@ async def test_without_a_sandbox_it_works_says_so_and_ends_with_its_daemon(
             while left := left_behind(before):
                 await asyncio.sleep(0.05)
         assert left == []
+
+
+async def test_an_enclave_that_nobody_hears_ends_before_it_works(short_tmp: Path) -> None:
+    """Its host was killed before the sandbox had tied the enclave's life to it."""
+    launch = EnclaveLaunch(
+        python=default_enclave_python(),
+        source=short_tmp,
+        listen_dir=short_tmp,
+        relay=short_tmp / "relay.sock",
+        attester="simulated",
+        tee="tdx",
+        silicon=short_tmp / "silicon.sock",
+        extra_ca=None,
+        sandbox="off",
+    )
+    nobody, its_output = os.pipe()
+    os.close(nobody)
+    process = await asyncio.create_subprocess_exec(
+        *enclave_command(launch), stdout=its_output, stderr=asyncio.subprocess.PIPE
+    )
+    os.close(its_output)
+    try:
+        async with asyncio.timeout(40):
+            _, log = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.communicate()
+    assert process.returncode
+    assert b"BrokenPipeError" in log
