@@ -39,6 +39,10 @@ _VSOCK = re.compile(r"([0-9]{1,10}):([0-9]{1,10})", re.ASCII)
 #: Requests kept in prepared form.
 _MAX_PREPARED = 4_096
 
+#: Bytes that are taken at once. The client library parses whatever has arrived, also thousands of
+#: responses after the one that was asked for, before the reader of that one can hang up.
+_MAX_ARRIVAL = 32_768
+
 _HTTPS = 443
 
 RelayAddress = tuple[socket.AddressFamily, str | tuple[int, int]]
@@ -129,7 +133,7 @@ class _RelayedSocket(socket.socket):
 
     def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0, /) -> int:
         """What the event loop reads TLS with; breaks off where the source sends too much."""
-        size = super().recv_into(buffer, nbytes, flags)
+        size = super().recv_into(buffer, min(nbytes or len(buffer), _MAX_ARRIVAL), flags)
         if not self._meter(self._name, size):
             raise ConnectionAbortedError("more bytes than the source may send")
         return size

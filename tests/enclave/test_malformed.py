@@ -317,6 +317,39 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext, by
     return made.context(Wrong.NOTHING), made.root_pem
 
 
+async def test_replies_behind_the_one_that_was_asked_for_are_not_parsed(
+    bounds: Bounds, server: tuple[ssl.SSLContext, bytes], tmp_path: Path
+) -> None:
+    """Thousands of them, which were parsed as soon as they had arrived, took 60 ms."""
+    tls, root = server
+    path, arrived = tmp_path / "relay.sock", list[int]()
+    replies = _replies()[0] + b"HTTP/1.1 204 No Content\r\n\r\n" * 20_000
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(replies)
+        await writer.drain()
+
+    def meter(host: str, size: int) -> bool:
+        arrived.append(size)
+        return True
+
+    async with (
+        RelayedVenue(path, tls, answer),
+        Egress(f"unix:{path}", ca_pem=root, extra_ca=None, meter=meter) as egress,
+    ):
+
+        async def fetch() -> None:
+            reply = await egress.fetch(HttpRequest(HOST, "/"), deadline_s=60)
+            assert reply.body == b'{"price":"100"}'
+
+        await fetch()
+        assert max(arrived) <= 32_768
+        assert sum(arrived) < len(replies) / 2
+        await bounds.hold(0, len(replies), fetch)
+    bounds.say()
+
+
 @pytest.mark.timeout(3_600)
 async def test_http(bounds: Bounds, server: tuple[ssl.SSLContext, bytes], tmp_path: Path) -> None:
     """Real TLS to a source in this process, whose work counts, too."""
