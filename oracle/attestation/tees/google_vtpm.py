@@ -61,6 +61,7 @@ EVENT_LOG: Final = Step(
 BINDING: Final = Step(
     8, "google-vtpm.hardware-binding", "The quote was asked for with the hash of the report given."
 )
+HARDWARE: Final = Step(9, "google-vtpm.hardware", "The report of the hardware is genuine.")
 STEPS: Final[tuple[Step, ...]] = (
     FORMAT,
     AK_CHAIN,
@@ -70,6 +71,7 @@ STEPS: Final[tuple[Step, ...]] = (
     REGISTERS,
     EVENT_LOG,
     BINDING,
+    HARDWARE,
 )
 
 _QUOTE_STEPS: Final = QuoteSteps(SIGNATURE, GENERATED, REGISTERS)
@@ -90,7 +92,9 @@ def verify(evidence: Evidence, endorsements: Endorsements, *, roots: Roots, now:
         6. The registers' values, if given, hash to the quote's digest.
         7. `Part.EVENT_LOG`, if given, replays to them.
         8. `Part.HARDWARE_REPORT`, if given (SNP report or TDX quote): its SHA-256 is the quote's
-           extraData. Then every step of that report's own verifier.
+           extraData.
+        9. It is genuine: refusals are those of `snp` and `tdx` and name their steps, within this
+           one.
 
     Not established: that the nonce is yours; that the registers' values are good; that the report
     is of the machine that has this TPM (whoever asked for the quote knew the report, and the report
@@ -110,7 +114,8 @@ def verify(evidence: Evidence, endorsements: Endorsements, *, roots: Roots, now:
         firmware, machine and `report_data` are the report's, whose claims are submodule `hardware`.
 
     Raises:
-        Refusal: With the step that failed: one of these, or one of the report's verifier.
+        Refusal: With the step that failed: one of these, or within the last one of the report's
+            verifier.
     """
     parts = evidence.parts
     # 1. Format.
@@ -148,9 +153,12 @@ def verify(evidence: Evidence, endorsements: Endorsements, *, roots: Roots, now:
             " is protected from its host",
         )
         return replace(claims, unchecked=(*claims.unchecked, missing))
-    # 8. Hardware.
+    # 8. Binding of the hardware's report.
     report = _bound_report(parts[Part.HARDWARE_REPORT], signed.quote.extra_data)
-    return _on_hardware(claims, tees.verify(report, endorsements, roots=roots, now=now))
+    # 9. Hardware.
+    with performing(HARDWARE, subject="hardware report"):
+        hardware = tees.verify(report, endorsements, roots=roots, now=now)
+    return _on_hardware(claims, hardware)
 
 
 def show(evidence: Evidence) -> Node:
