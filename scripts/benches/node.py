@@ -61,7 +61,7 @@ def _packages() -> Iterator[Row]:
     code = (
         "import importlib.metadata as m, importlib.util as u, json;"
         "print(json.dumps([len(list(m.distributions())),"
-        " sum(u.find_spec(n) is not None for n in ('oracle', 'web3'))]))"
+        " sum(u.find_spec(n) is not None for n in ('oracle', 'eth_account'))]))"
     )
     command = [str(default_enclave_python()), "-I", "-c", code]
     output = subprocess.run(command, check=True, capture_output=True, cwd="/").stdout
