@@ -215,9 +215,10 @@ class Delivery:
 
     async def _bump(self, slot: Slot, fees: Fees) -> None:
         last = slot.newest
-        if not await self._can_pay(last.purpose, last.gas, fees):
+        gas = await self._preflight.gas_again(slot.call, last.gas)
+        if not await self._can_pay(last.purpose, gas, fees):
             return
-        form = self.sign(slot.call, slot.nonce, last.gas, fees)
+        form = self.sign(slot.call, slot.nonce, gas, fees)
         self._outbox.inherit(last.hash, form["hash_"])
         await self._add_form(slot, form)
         self.stats.bumped += 1
@@ -226,7 +227,7 @@ class Delivery:
     async def _supersede(self, slot: Slot, heir: Wanted, fees: Fees) -> bool:
         """Put a newer call under the nonce of an older one; false if the older one stays."""
         try:
-            gas = await self._preflight.gas(heir.call)
+            gas = max(slot.newest.gas, await self._preflight.gas(heir.call))
         except CallReverted as error:
             heir.error = error
             return False

@@ -13,6 +13,9 @@ from oracle.chain.sender import SenderView
 
 #: Largest gas limit of one transaction (EIP-7825).
 MAX_GAS: Final = 16_777_216
+#: Of every transaction, and of each zero and each other byte of its data (EIP-7623); no pool takes
+#: one whose limit is below, and the price before that (EIP-2028) is never above.
+_BASE_GAS, _ZERO_GAS, _BYTE_GAS = 21_000, 10, 40
 _REVERT_CODE = 3
 
 
@@ -82,7 +85,9 @@ class Preflight:
         return await quote(self._rpc, head, self._policy)
 
     async def gas(self, call: Call) -> int:
-        """Gas limit of a call.
+        """Gas limit of a call: what the chain estimates and a quarter more, bounded both ways.
+
+        Never below what its data costs, whatever an endpoint says.
 
         Raises:
             CallReverted: The chain refuses the call.
@@ -98,7 +103,22 @@ class Preflight:
             reason = decode_revert(self._errors, error.data)
             name = revert_name(self._errors, error.data)
             raise CallReverted(f"{call.purpose} refused: {reason}", name=name) from error
-        return min(MAX_GAS, units * 5 // 4 + 10_000)
+        return min(MAX_GAS, max(units * 5 // 4 + 10_000, _least_gas(call.data)))
+
+    async def gas_again(self, call: Call, least: int) -> int:
+        """Gas limit of a call that replaces one under its nonce.
+
+        Not below the limit of that one: endpoints may count as if that one was mined before, where
+        a second one has less to do, or nothing; so a refusal says nothing either.
+
+        Args:
+            call: The same or a newer one.
+            least: Limit of the one that is replaced; without an estimate it is taken.
+        """
+        try:
+            return max(least, await self.gas(call))
+        except ChainError:
+            return least
 
     async def check_funds(self, gas: int, fees: Fees) -> None:
         """Check that the account can pay the worst case, and may today.
@@ -128,3 +148,8 @@ class Preflight:
         except ChainError:
             return "reverted, and the reason cannot be asked for", ""
         return "reverted for a reason that has passed", ""
+
+
+def _least_gas(data: bytes) -> int:
+    zeros = data.count(0)
+    return _BASE_GAS + _ZERO_GAS * zeros + _BYTE_GAS * (len(data) - zeros)

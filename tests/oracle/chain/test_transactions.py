@@ -172,6 +172,40 @@ async def test_the_gas_limit_has_a_margin_and_a_maximum(tmp_path: Path, key: Sub
     assert limits == [MAX_GAS, 135_000]
 
 
+async def test_no_limit_of_gas_is_below_what_the_data_costs(
+    tmp_path: Path, key: SubmitterKey
+) -> None:
+    evm = FakeEvm(estimate=1)
+    async with _journal(tmp_path) as journal:
+        await _submitter(evm, journal, key).send(
+            Call("submit", CALL.target, b"\x00\x01\x00\xff\x02")
+        )
+    [raw] = evm.raw
+    # EIP-7623: 10 for a zero byte, 40 for another.
+    assert int.from_bytes(transaction_fields(raw)[4], "big") == 21_000 + 2 * 10 + 3 * 40
+
+
+async def test_a_replacement_is_estimated_anew_and_has_no_lower_limit(
+    tmp_path: Path, key: SubmitterKey
+) -> None:
+    evm = FakeEvm(estimate=1, mines_at_once=False)
+    refusal = RpcRefused("reverted", code=3, data=b"")
+    async with _journal(tmp_path) as journal, asyncio.TaskGroup() as tasks:
+        submitter = _submitter(evm, journal, key, confirm_timeout_s=0.02)
+        sending = tasks.create_task(submitter.send(CALL))
+        await _until(lambda: bool(evm.raw))
+        estimates: list[Any] = [100_000, 50_000, refusal]
+        for count, evm.estimate in enumerate(estimates, 1):
+            await _until(lambda count=count: submitter.stats.bumped >= count)
+        await _until(lambda: submitter.stats.bumped > len(estimates))
+        evm.mine()
+    assert sending.result().is_success
+    forms = list(dict.fromkeys(evm.raw))
+    limits = [int.from_bytes(transaction_fields(raw)[4], "big") for raw in forms]
+    assert limits[0] < 100_000
+    assert set(limits[2:]) == {135_000}
+
+
 async def test_a_lost_reply_to_a_send_is_not_a_failure(tmp_path: Path, key: SubmitterKey) -> None:
     """The node took it; only the answer was lost."""
     evm = FakeEvm(fails={"eth_sendRawTransaction": 1}, accepts_failing_sends=True)
