@@ -6,17 +6,19 @@ from pathlib import Path
 
 import pytest
 
+from oracle.chain.rpc.pool import LAG_BLOCKS
 from tests.fakes.geth_node import GethNode
 from tests.fakes.rpc_faults import ELSEWHERE, LIES, Fault
-from tests.integration.fault_bench import fault_bench, fault_node, seeds
+from tests.integration.fault_bench import CONVERGED, fault_bench, fault_node, seeds
 
 pytestmark = pytest.mark.faults
 
-#: Without the two by which an endpoint denies the receipt of what is mined: those do not hold yet,
-#: as the submitter then takes its own transaction for a stranger's.
-BELIEVED_BY_NOBODY = sorted((LIES | ELSEWHERE) - {Fault.NO_RECEIPT, Fault.FAILED_RECEIPT})
-#: A call that lands within so many blocks keeps any heartbeat; who is behind a little holds it up.
-_HEARTBEAT_BLOCKS = 8
+BELIEVED_BY_NOBODY = sorted(LIES | ELSEWHERE)
+#: Within so many blocks a call is known to have landed, if not within three. Who is at most three
+#: blocks behind has a say (`LAG_BLOCKS`), as it may be the only honest one:
+#: one that stands still counts as lagging when the fourth block is there, and one that is always
+#: three behind learns of the second block, in which the call is, with the fifth.
+_LATER = {Fault.FROZEN: LAG_BLOCKS + 1, Fault.LAGGING: LAG_BLOCKS + 2}
 
 
 @pytest.mark.parametrize("liars", [1, 2])
@@ -48,5 +50,21 @@ async def _among_liars(
         for number in lying:
             await bench.proxies[number].arm(fault, depth=rng.randint(2, 8))
         first = tasks.create_task(bench.deliver())
-        found = await bench.ends_well(tasks, first, within=_HEARTBEAT_BLOCKS) + bench.untrue()
+        found = (
+            await bench.ends_well(tasks, first, within=_LATER.get(fault, CONVERGED))
+            + bench.untrue()
+        )
         return [f"endpoints {[n + 1 for n in lying]} lie: {each}" for each in found]
+
+
+async def test_one_endpoint_alone_that_estimates_too_little_holds_up_nothing(
+    tmp_path: Path,
+) -> None:
+    """No limit of gas is one that no pool takes."""
+    async with (
+        fault_node() as node,
+        fault_bench(node, tmp_path, "estimate", seed=1) as bench,
+        asyncio.TaskGroup() as tasks,
+    ):
+        await bench.proxies[0].arm(Fault.LYING_ESTIMATE, methods={"eth_estimateGas"})
+        assert await bench.ends_well(tasks, tasks.create_task(bench.deliver())) == []

@@ -201,6 +201,32 @@ async def test_a_proof_stands_and_falls_with_every_byte(key: SubmitterKey) -> No
                 prove_account({"accountProof": some}, address=address, state_root=root)
 
 
+def test_no_field_of_a_header_stands_in_the_place_of_an_earlier_one() -> None:
+    fields: dict[str, Any] = {
+        **dict.fromkeys(("parentHash", "sha3Uncles", "stateRoot"), "0x" + "11" * 32),
+        **dict.fromkeys(("transactionsRoot", "receiptsRoot", "mixHash"), "0x" + "22" * 32),
+        **dict.fromkeys(("difficulty", "number", "gasLimit", "gasUsed", "timestamp"), "0x5"),
+        "miner": "0x" + "33" * 20,
+        "logsBloom": "0x" + "00" * 256,
+        "extraData": "0x",
+        "nonce": "0x" + "00" * 8,
+        "baseFeePerGas": "0x7",
+        "withdrawalsRoot": "0x" + "44" * 32,
+    }
+    order = [
+        *("parentHash", "sha3Uncles", "miner", "stateRoot", "transactionsRoot", "receiptsRoot"),
+        *("logsBloom", "difficulty", "number", "gasLimit", "gasUsed", "timestamp", "extraData"),
+        *("mixHash", "nonce", "baseFeePerGas", "withdrawalsRoot"),
+    ]
+    items = [fields[name][2:] for name in order]
+    raw = rlp.encode([bytes.fromhex(item if len(item) % 2 == 0 else "0" + item) for item in items])
+    block = {**fields, "hash": "0x" + keccak256(raw).hex()}
+    assert is_header(block)
+    # The same bytes under the names of later forks, so that there is no base fee.
+    moved = {"withdrawalsRoot": "0x07", "blobGasUsed": fields["withdrawalsRoot"]}
+    assert not is_header({**block, "baseFeePerGas": None, **moved})
+
+
 #: Path of the account of address zero, after the mark of a leaf that has an even number of nibbles.
 _PATH = b"\x20" + keccak256(bytes(20))
 

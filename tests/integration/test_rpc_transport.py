@@ -17,7 +17,12 @@ from oracle.chain.rpc import (
     RpcUnreachable,
     open_rpc,
 )
-from oracle.chain.rpc.transport import MAX_LOGS_REPLY, MAX_REPLY, open_transport
+from oracle.chain.rpc.transport import (
+    MAX_BLOCK_REPLY,
+    MAX_LOGS_REPLY,
+    MAX_REPLY,
+    open_transport,
+)
 
 SECRET = "KEY-0123456789"
 #: What a server sends, by the id of the request; `None` ends the connection.
@@ -145,7 +150,15 @@ async def test_a_body_that_ends_early_is_no_answer() -> None:
             await transport.ask("eth_call", [])
 
 
-@pytest.mark.parametrize(("method", "limit"), [("x", MAX_REPLY), ("eth_getLogs", MAX_LOGS_REPLY)])
+@pytest.mark.parametrize(
+    ("method", "limit"),
+    [
+        ("x", MAX_REPLY),
+        ("eth_getLogs", MAX_LOGS_REPLY),
+        ("eth_getBlockByHash", MAX_BLOCK_REPLY),
+        ("eth_getBlockReceipts", MAX_BLOCK_REPLY),
+    ],
+)
 @pytest.mark.parametrize("is_announced", [True, False])
 async def test_a_body_is_read_up_to_its_limit(method: str, limit: int, is_announced: bool) -> None:
     def answer(body: bytes) -> bytes:

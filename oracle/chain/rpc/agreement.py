@@ -9,44 +9,42 @@ block before it, up to three back, as nodes may differ for a moment; then no ans
 | a block's fields | the same | the header that hashes to the hash that all told |
 | nonce and balance of an account | all, at that block | a Merkle proof against its state root |
 | gas that a call needs | all, at the block to come | the highest; a refusal if all refuse |
-| a receipt | all; one of a later block than that counts as none | nobody |
+| a receipt | all; one of a later block than that counts as none | the transactions and receipts \
+of its block, which make the roots in the header; one of a block that all deny counts as none |
 | a call, such as a hub's state or a signer's standing | all, at that block | nobody |
 
-Nobody means `RpcDisagreement`: nothing is known, and nothing is done on it. A majority does not
-decide, since two of three may have the same interest in a lie.
+Nobody means `RpcDisagreement`: nothing is known, and nothing is done on it; so does a proof that
+cannot be had. A majority does not decide, since two of three may have the same interest in a lie.
 """
 
-import asyncio
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import structlog
-
 from enclave.domain.errors import ChainError
-from oracle.chain.rpc.endpoint import Endpoint, Head, parse_head
-from oracle.chain.rpc.errors import (
-    RpcDisagreement,
-    RpcFailure,
-    RpcMalformed,
-    RpcRefused,
+from oracle.chain.rpc.blocks import (
+    AgreedBlock,
+    Refusal,
+    ask_all,
+    block_at,
+    contradiction,
+    silence,
+    valid_votes,
 )
-from oracle.chain.rpc.proofs import is_header, prove_account
+from oracle.chain.rpc.endpoint import Endpoint
+from oracle.chain.rpc.errors import RpcMalformed
+from oracle.chain.rpc.proofs import prove_account, unknown_fields
+from oracle.chain.rpc.receipts import find_transaction, price_wei, prove_receipt
 from oracle.chain.rpc.values import hex_bytes, quantity
 
-log = structlog.get_logger(__name__)
-
-#: How far back endpoints may differ without contradicting each other, blocks.
-_FORK_BLOCKS = 3
-_REVERT_CODE = 3
 _RECEIPT = "eth_getTransactionReceipt"
 _BLOCK = "eth_getBlockByNumber"
 _ESTIMATE = "eth_estimateGas"
 #: What of a receipt is compared; nodes differ in the rest.
-_RECEIPT_FIELDS = ("transactionHash", "blockHash", "blockNumber", "status", "gasUsed", "logs")
-_LOG_FIELDS = ("address", "topics", "data", "logIndex")
+_RECEIPT_FIELDS = ("transactionHash", "blockHash")
+_RECEIPT_NUMBERS = ("blockNumber", "status", "gasUsed")
+_LOG_FIELDS = ("address", "topics", "data")
 #: What these answer is text, and of which kind.
 _KINDS: Mapping[str, Callable[[Any], object]] = {
     "eth_call": hex_bytes,
@@ -57,132 +55,6 @@ _KINDS: Mapping[str, Callable[[Any], object]] = {
 }
 #: Fields of an account that a proof shows, by the method that asks for one.
 _PROVED = {"eth_getTransactionCount": "nonce", "eth_getBalance": "balance"}
-
-
-@dataclass(frozen=True, slots=True)
-class AgreedBlock:
-    """A block that all endpoints have that are alive.
-
-    Attributes:
-        head: Its number and hashes.
-        fields: As JSON-RPC gives it; recomputed from its hash, or the same everywhere.
-        is_proved: Whether its hash is that of its fields.
-    """
-
-    head: Head
-    fields: Mapping[str, Any]
-    is_proved: bool
-
-    @property
-    def parameter(self) -> Mapping[str, str]:
-        """The block parameter that names it (EIP-1898)."""
-        return {"blockHash": "0x" + self.head.hash.hex()}
-
-
-@dataclass(frozen=True, slots=True)
-class _Refusal:
-    """A revert, as an answer."""
-
-    error: RpcRefused
-
-    @property
-    def key(self) -> str:
-        return "reverted 0x" + self.error.data.hex()
-
-
-async def ask_all(
-    voters: Sequence[Endpoint], method: str, params: Sequence[Any], *, chain_id: int
-) -> dict[int, Any]:
-    """Ask all at once: endpoint's number -> result or `ChainError`."""
-    answers: dict[int, Any] = {}
-
-    async def ask(endpoint: Endpoint) -> None:
-        try:
-            answers[endpoint.number] = await endpoint.ask(method, params, chain_id=chain_id)
-        except ChainError as error:
-            answers[endpoint.number] = error
-
-    async with asyncio.TaskGroup() as tasks:
-        for endpoint in voters:
-            tasks.create_task(ask(endpoint))
-    return dict(sorted(answers.items()))
-
-
-async def agree_block(voters: Sequence[Endpoint], *, chain_id: int) -> AgreedBlock:
-    """The latest block that all of them have that answer.
-
-    Args:
-        voters: Alive; each has told its latest block.
-        chain_id: EIP-155.
-
-    Raises:
-        RpcDisagreement: They differ further back than a chain's tip.
-        ChainError: None answers.
-    """
-    lowest = min(each.head.number for each in voters if each.head is not None)
-    error: RpcDisagreement | None = None
-    for number in range(lowest, max(-1, lowest - 1 - _FORK_BLOCKS), -1):
-        try:
-            told = {each.number: each.latest for each in voters if each.has_head(number)}
-            return await block_at(voters, number, chain_id=chain_id, told=told)
-        except RpcDisagreement as contradiction:
-            error = error or contradiction
-    raise error or ChainError("no endpoint has told its latest block")
-
-
-async def block_at(
-    voters: Sequence[Endpoint], number: int, *, chain_id: int, told: Mapping[int, Any]
-) -> AgreedBlock:
-    """The block at a height, as all of them have it that answer.
-
-    Args:
-        voters: Who is asked.
-        number: Height.
-        chain_id: EIP-155.
-        told: Endpoint's number -> the block, of those that need not be asked again.
-
-    Raises:
-        RpcDisagreement: They have different ones.
-        ChainError: None answers.
-    """
-    others = [each for each in voters if each.number not in told]
-    found = await ask_all(others, _BLOCK, [hex(number), False], chain_id=chain_id)
-    found |= told
-    said = _votes(voters, found, partial(_own_block, number))
-    if not said:
-        raise _silence(_BLOCK, found)
-    if len({block["hash"].lower() for block in said.values()}) > 1:
-        raise _contradiction(f"block {number}", said)
-    return _block(said)
-
-
-def _own_block(number: int, value: Any) -> None:
-    head = parse_head(value)
-    if head is None or head.number != number:
-        raise RpcMalformed(f"has not block {number} below its head")
-
-
-def _block(said: Mapping[int, Any]) -> AgreedBlock:
-    """The block whose fields are proved by its hash, or told by all."""
-    for fields in said.values():
-        if is_header(fields):
-            return AgreedBlock(_head(fields), fields, is_proved=True)
-    first = next(iter(said.values()))
-    if any(_header_key(fields) != _header_key(first) for fields in said.values()):
-        raise _contradiction(f"the fields of block {first['hash']}", said)
-    return AgreedBlock(_head(first), first, is_proved=False)
-
-
-def _head(fields: Any) -> Head:
-    head = parse_head(fields)
-    if head is None:
-        raise RpcMalformed("has a block without what a head has")
-    return head
-
-
-def _header_key(fields: Mapping[str, Any]) -> str:
-    wanted = ("number", "hash", "parentHash", "timestamp", "baseFeePerGas", "stateRoot")
-    return json.dumps([str(fields.get(name)).lower() for name in wanted])
 
 
 async def agree(
@@ -214,9 +86,9 @@ async def agree(
     asked = [block.parameter if each == "latest" else each for each in params]
     found = await ask_all(voters, method, asked, chain_id=chain_id)
     check = partial(_own_receipt, params[0]) if method == _RECEIPT else _KINDS.get(method, repr)
-    votes = _counted(method, _votes(voters, found, check), block)
+    votes = _counted(method, valid_votes(voters, found, check), block)
     if not votes:
-        raise _silence(method, found)
+        raise silence(method, found)
     if len({_key(method, value) for value in votes.values()}) == 1:
         return _answer(next(iter(votes.values())))
     if method in _PROVED and block.is_proved:
@@ -224,14 +96,16 @@ async def agree(
         if proved is not None:
             _expose(voters, votes, method, proved)
             return hex(proved)
-    raise _contradiction(method, votes)
+    if method == _RECEIPT:
+        return await _decide(voters, votes, params[0], chain_id=chain_id)
+    raise contradiction(method, votes)
 
 
 def _counted(method: str, votes: Mapping[int, Any], block: AgreedBlock) -> dict[int, Any]:
     """The votes as they count."""
     if method == _RECEIPT:
         return {n: _if_reached(value, block.head.number) for n, value in votes.items()}
-    limits = {n: value for n, value in votes.items() if not isinstance(value, _Refusal)}
+    limits = {n: value for n, value in votes.items() if not isinstance(value, Refusal)}
     if method == _ESTIMATE and limits:
         number = max(limits, key=lambda n: quantity(limits[n]))
         return {number: limits[number]}
@@ -250,26 +124,6 @@ async def _fields(
     return dict((await block_at(voters, number, chain_id=chain_id, told={})).fields)
 
 
-def _votes(
-    voters: Sequence[Endpoint], found: Mapping[int, Any], check: Callable[[Any], object]
-) -> dict[int, Any]:
-    """The answers among what was said; what cannot be one is a failure of its endpoint."""
-    votes: dict[int, Any] = {}
-    for endpoint in voters:
-        value = found[endpoint.number]
-        if isinstance(value, RpcRefused) and (value.data or value.code == _REVERT_CODE):
-            votes[endpoint.number] = _Refusal(value)
-        if isinstance(value, ChainError):
-            continue
-        try:
-            check(value)
-        except ChainError as error:
-            endpoint.failed(error if isinstance(error, RpcFailure) else RpcMalformed(str(error)))
-            continue
-        votes[endpoint.number] = value
-    return votes
-
-
 def _own_receipt(wanted: str, value: Any) -> None:
     if value is None:
         return
@@ -277,8 +131,9 @@ def _own_receipt(wanted: str, value: Any) -> None:
         raise RpcMalformed("its receipt is none")
     if not all(isinstance(log, dict) for log in value["logs"]):
         raise RpcMalformed("a log of its receipt is none")
-    quantity(value.get("blockNumber"))
-    quantity(value.get("status"))
+    for name in _RECEIPT_NUMBERS:
+        quantity(value.get(name))
+    hex_bytes(value.get("blockHash"), 32)
     if str(value.get("transactionHash")).lower() != wanted.lower():
         raise RpcMalformed("its receipt is of another transaction")
 
@@ -292,18 +147,19 @@ def _if_reached(receipt: Any, number: int) -> Any:
 
 def _key(method: str, value: Any) -> str:
     """The same for answers that say the same."""
-    if isinstance(value, _Refusal):
+    if isinstance(value, Refusal):
         return value.key
     if method in _PROVED:
         return str(quantity(value))
     if method == _RECEIPT and value is not None:
         logs = [{name: log.get(name) for name in _LOG_FIELDS} for log in value["logs"]]
-        value = {name: value.get(name) for name in _RECEIPT_FIELDS} | {"logs": logs}
+        numbers = {name: quantity(value[name]) for name in _RECEIPT_NUMBERS}
+        value = {name: value[name] for name in _RECEIPT_FIELDS} | numbers | {"logs": logs}
     return json.dumps(value, sort_keys=True).lower()
 
 
 def _answer(value: Any) -> Any:
-    if isinstance(value, _Refusal):
+    if isinstance(value, Refusal):
         raise value.error
     return value
 
@@ -336,17 +192,87 @@ def _expose(voters: Sequence[Endpoint], votes: Mapping[int, Any], method: str, p
             endpoint.lied(method)
 
 
-def _silence(method: str, found: Mapping[int, Any]) -> ChainError:
-    reasons = [f"endpoint {number}: {said}" for number, said in found.items()]
-    return ChainError(f"{method}: " + "; ".join(reasons))
+async def _decide(
+    voters: Sequence[Endpoint], votes: Mapping[int, Any], wanted: str, *, chain_id: int
+) -> Any:
+    """The receipt that a block proves, of those that were told; `None` if all are of no block.
+
+    Whoever told of a block of the chain what is not in it counts as lying. To deny a receipt, or
+    to tell one of another block, is none: an endpoint that balances its load over nodes may do so
+    for a moment.
+
+    Raises:
+        RpcDisagreement: Nothing proves one of them.
+        ChainError: As `block_at`.
+    """
+    told = {n: value for n, value in votes.items() if value is not None}
+    proved = None
+    for number in sorted({quantity(value["blockNumber"]) for value in told.values()}):
+        block = await block_at(voters, number, chain_id=chain_id, told={})
+        hash_ = "0x" + block.head.hash.hex()
+        claims = {n: value for n, value in told.items() if value["blockHash"].lower() == hash_}
+        if not claims:
+            continue
+        found, reason = await _receipt_in(voters, block, wanted, chain_id=chain_id)
+        if reason:
+            raise contradiction(_RECEIPT, votes, reason=reason)
+        for endpoint in voters:
+            claim = claims.get(endpoint.number)
+            if claim is not None and _key(_RECEIPT, claim) != _key(_RECEIPT, found):
+                endpoint.lied(_RECEIPT)
+        proved = proved or found
+    return proved
 
 
-def _contradiction(about: str, said: Mapping[int, Any]) -> RpcDisagreement:
-    numbers = ", ".join(map(str, said))
-    log.warning("rpc_disagreement", about=about, endpoints=numbers)
-    return RpcDisagreement(
-        f"endpoints {numbers} contradict each other about {about}; nothing is done on it",
-        answers={
-            n: value.error if isinstance(value, _Refusal) else value for n, value in said.items()
-        },
+async def _receipt_in(
+    voters: Sequence[Endpoint], block: AgreedBlock, wanted: str, *, chain_id: int
+) -> tuple[dict[str, Any] | None, str]:
+    """The receipt that a block has of a transaction, if any, and why that is not proved.
+
+    One endpoint after the other is asked for the whole block, until one proves it.
+    """
+    if not block.is_proved:
+        return None, _unproved(block)
+    reasons = []
+    for endpoint in voters:
+        try:
+            return await _ask_receipt(endpoint, block, wanted, chain_id=chain_id), ""
+        except ChainError as error:
+            reasons.append(f"endpoint {endpoint.number}: {error}")
+    return None, "; ".join(reasons)
+
+
+def _unproved(block: AgreedBlock) -> str:
+    names = ", ".join(unknown_fields(block.fields)) or "no others"
+    return (
+        f"the hash of block {block.head.number} is not that of the fields of a header that are"
+        f" known here; it has {names}"
     )
+
+
+async def _ask_receipt(
+    endpoint: Endpoint, block: AgreedBlock, wanted: str, *, chain_id: int
+) -> dict[str, Any] | None:
+    """The receipt, as far as it is proved; `None` if the block has not the transaction.
+
+    Raises:
+        ChainError: It proves nothing.
+    """
+    hash_ = "0x" + block.head.hash.hex()
+    whole = await endpoint.ask("eth_getBlockByHash", [hash_, True], chain_id=chain_id)
+    told = whole.get("transactions") if isinstance(whole, dict) else None
+    root = hex_bytes(block.fields.get("transactionsRoot"), 32)
+    place = find_transaction(hex_bytes(wanted, 32), told, root=root)
+    if place is None:
+        return None
+    asked = [hex(block.head.number)]
+    receipts = await endpoint.ask("eth_getBlockReceipts", asked, chain_id=chain_id)
+    root = hex_bytes(block.fields.get("receiptsRoot"), 32)
+    receipt = prove_receipt(place[0], receipts, root=root)
+    base_fee_wei = quantity(block.fields.get("baseFeePerGas", "0x0"))
+    return receipt | {
+        "transactionHash": wanted,
+        "blockHash": hash_,
+        "blockNumber": hex(block.head.number),
+        "effectiveGasPrice": hex(price_wei(place[1], base_fee_wei)),
+    }

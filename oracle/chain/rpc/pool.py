@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from enclave.domain.errors import ChainError
-from oracle.chain.rpc.agreement import AgreedBlock, agree, agree_block
+from oracle.chain.rpc.agreement import agree
+from oracle.chain.rpc.blocks import AgreedBlock, agree_block
 from oracle.chain.rpc.endpoint import CHECKED, Endpoint, Head, Health
 from oracle.chain.rpc.errors import RpcBusy, RpcFailure, RpcOversized, RpcRefused, RpcUnreachable
 from oracle.chain.rpc.transport import open_transport

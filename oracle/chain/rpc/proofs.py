@@ -9,6 +9,7 @@ Reference:
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 import rlp  # type: ignore[import-untyped]  # it ships no types
@@ -16,7 +17,7 @@ import rlp  # type: ignore[import-untyped]  # it ships no types
 from enclave.domain.errors import ChainError
 from enclave.domain.report import keccak256
 from oracle.chain.rpc.errors import RpcMalformed
-from oracle.chain.rpc.values import hex_bytes, quantity
+from oracle.chain.rpc.values import hex_bytes, number_bytes
 
 #: Of a header before London, in order, with whether it is a number.
 _FIELDS = (
@@ -45,6 +46,8 @@ _LATER = (
     ("parentBeaconBlockRoot", False),
     ("requestsHash", False),
 )
+#: Of a block, but not of its header.
+_OTHERS = ("hash", "size", "totalDifficulty", "transactions", "uncles", "withdrawals")
 _BRANCH, _LEAF = 17, 2
 _MAX_NODES = 65
 
@@ -67,20 +70,23 @@ def is_header(block: Mapping[str, Any]) -> bool:
 
     False says nothing: chains have headers of other forms.
     """
-    later = [field for field in _LATER if block.get(field[0]) is not None]
+    # Each fork's field stands behind those of the forks before it: one that is missing would let
+    # a later name stand for it.
+    later = takewhile(lambda field: block.get(field[0]) is not None, _LATER)
     try:
-        items = [_item(block.get(name), is_number=number) for name, number in (*_FIELDS, *later)]
+        items = [
+            number_bytes(block.get(name)) if is_number else hex_bytes(block.get(name))
+            for name, is_number in (*_FIELDS, *later)
+        ]
         return bool(keccak256(rlp.encode(items)) == hex_bytes(block.get("hash"), 32))
     except ChainError:
         return False
 
 
-def _item(value: Any, *, is_number: bool) -> bytes:
-    return _minimal(quantity(value)) if is_number else hex_bytes(value)
-
-
-def _minimal(number: int) -> bytes:
-    return number.to_bytes((number.bit_length() + 7) // 8, "big")
+def unknown_fields(block: Mapping[str, Any]) -> list[str]:
+    """Names in a block that may be fields of its header of which nothing is known here."""
+    known = {name for name, _ in (*_FIELDS, *_LATER)} | set(_OTHERS)
+    return sorted(set(block) - known)
 
 
 def prove_account(value: Any, *, address: bytes, state_root: bytes) -> Account:

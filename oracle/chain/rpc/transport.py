@@ -26,6 +26,13 @@ from oracle.chain.rpc.reply import parse_reply
 #: Longest reply that is read, bytes; events come in larger ones.
 MAX_REPLY = 1_048_576
 MAX_LOGS_REPLY = 2 * MAX_REPLY
+#: And a block with all its transactions or receipts.
+MAX_BLOCK_REPLY = 8 * MAX_REPLY
+_LIMITS = {
+    "eth_getLogs": MAX_LOGS_REPLY,
+    "eth_getBlockByHash": MAX_BLOCK_REPLY,
+    "eth_getBlockReceipts": MAX_BLOCK_REPLY,
+}
 #: Longest part of a URL that is no secret, such as `v2`.
 _PLAIN_SIZE = 3
 _CONNECTIONS = 32
@@ -72,7 +79,8 @@ class HttpTransport:
         """Ask once. A question whose reply is lost may have had its effect.
 
         1. The status is 200; a redirect is not followed.
-        2. The body is JSON, not compressed, and at most 1 MiB long (2 MiB for `eth_getLogs`).
+        2. The body is JSON, not compressed, and at most 1 MiB long (2 MiB for `eth_getLogs`, 8 MiB
+           for a block's transactions or receipts).
         3. The reply is to this request; see `parse_reply`.
 
         Whether the result is true, or of the type that the method has, is not established.
@@ -85,7 +93,7 @@ class HttpTransport:
         """
         id_ = next(self._ids)
         question = {"jsonrpc": "2.0", "id": id_, "method": method, "params": list(params)}
-        limit = MAX_LOGS_REPLY if method == "eth_getLogs" else MAX_REPLY
+        limit = _LIMITS.get(method, MAX_REPLY)
         found = await self._bounded(json.dumps(question).encode(), limit)
         if isinstance(found, RpcFailure):
             raise found

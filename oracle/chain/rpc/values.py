@@ -24,6 +24,16 @@ def quantity(value: object) -> int:
     raise ChainError(f"answer is {_form(value)}, wanted a quantity")
 
 
+def number_bytes(value: object) -> bytes:
+    """A JSON-RPC quantity as RLP has numbers: big-endian, no leading zeros, empty for 0.
+
+    Raises:
+        ChainError: Not a quantity.
+    """
+    number = quantity(value)
+    return number.to_bytes((number.bit_length() + 7) // 8, "big")
+
+
 def hex_bytes(value: object, size: int | None = None) -> bytes:
     """Read JSON-RPC bytes, such as `0x00ff`.
 
