@@ -20,6 +20,9 @@ NONCE = "7e57" * 16
 REPORT_DATA = bytes(range(64))
 _DAY = 86_400
 
+#: Of a signature by a key of 2,048 bits, in base64url.
+SIGNATURE_SIZE = 342
+
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
 
