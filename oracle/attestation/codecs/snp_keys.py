@@ -3,7 +3,9 @@
 Nothing here establishes that AMD signed a certificate.
 
 Reference: AMD Versioned Chip Endorsement Key (VCEK) Certificate and KDS Interface Specification,
-57230, revision 0.51, section 3 (certificates and their extensions).
+57230, revision 0.51, chapter 3 (certificates and their extensions; Turin's in revision 1.00,
+section 3.1); AMD Versioned Loaded Endorsement Key (VLEK) Certificate Definition, 58369, revision
+0.10.
 """
 
 from collections.abc import Mapping

@@ -3,7 +3,7 @@
 Pure: who carries the questions is elsewhere (`oracle.collateral`). Nothing here establishes that a
 reply is genuine; a verifier does that, and never asks anybody.
 
-Reference: AMD 57230, VCEK Certificate and KDS Interface Specification, revision 0.51, section 4;
+Reference: AMD 57230, VCEK Certificate and KDS Interface Specification, revision 0.51, chapter 4;
 Microsoft, Azure Attestation REST API, "Signing Certificates - Get"; Google Cloud, Confidential
 Space, attestation token validation endpoint fields.
 """

@@ -4,7 +4,7 @@ Certificates have AMD's profile: RSASSA-PSS with SHA-384 and keys of 4,096 bits 
 0 and AMD's extensions in their order below. The common names are AMD's, since verifiers read the
 product line from them; the organization is not.
 
-Reference: AMD 57230, VCEK Certificate and KDS Interface Specification, revision 0.51, section 3;
+Reference: AMD 57230, VCEK Certificate and KDS Interface Specification, revision 0.51, chapter 3;
 AMD 56860, SEV Secure Nested Paging Firmware ABI Specification, revision 1.58, tables 23 and 141.
 """
 
