@@ -95,6 +95,20 @@ async def test_who_lags_or_rests_has_no_say_and_without_anyone_nothing_is_known(
         await rpc.request_agreed(COUNT, ["0x1", "latest"])
 
 
+async def test_who_invents_a_far_head_while_others_are_away_silences_nobody() -> None:
+    nodes = _nodes("eth_call", "0xbb", "0xbb", "0xaa")
+    nodes[0].head = nodes[1].head = 1_000
+    nodes[2].fails = DEAD
+    rpc = pool(*nodes)
+    assert (await rpc.agreed_block()).head.number == 1_000
+    # The honest one is back, at the same chain's head; liars never alter a block that it has.
+    nodes[2].fails, rpc.endpoints[2].rests_until = None, 0.0
+    assert (await rpc.agreed_block()).head.number == 100
+    with pytest.raises(RpcDisagreement, match="eth_call"):
+        await rpc.request_agreed("eth_call", [{}, "latest"])
+    assert rpc.endpoints[2].health is Health.ALIVE
+
+
 async def test_at_the_tip_endpoints_may_differ_for_a_moment() -> None:
     async def forked(params: Any) -> Any:
         number = 100 if params[0] == "latest" else int(params[0], 16)
