@@ -166,6 +166,13 @@ async def fault_node() -> AsyncIterator[GethNode]:
         yield node
 
 
+async def fund(node: GethNode, name: str) -> SubmitterKey:
+    """The key of a case, with funds from the next block on."""
+    key = submitter_key(hashlib.sha256(name.encode()).digest())
+    await node.chain.call("anvil_setBalance", key.address, hex(10**20))
+    return key
+
+
 @asynccontextmanager
 async def fault_bench(
     node: GethNode,
@@ -188,8 +195,7 @@ async def fault_bench(
         tls: Whether the first is spoken to over TLS, which fails.
         cap_wei: Highest fee of a unit of gas.
     """
-    key = submitter_key(hashlib.sha256(name.encode()).digest())
-    await node.chain.call("anvil_setBalance", key.address, hex(10**20))
+    key = await fund(node, name)
     # Whoever is behind, and not lagging yet, knows of it.
     await node.mine(LAG_BLOCKS + 1)
     path = folder / f"{key.address}.db"

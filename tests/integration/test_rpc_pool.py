@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 import rlp  # type: ignore[import-untyped]  # it ships no types
 
+from enclave.domain.errors import ChainError
 from enclave.domain.report import keccak256
 from oracle.chain.abi_codec import load_abi
-from oracle.chain.base import Call
+from oracle.chain.base import Call, Receipt
 from oracle.chain.keys import SubmitterKey, submitter_key
 from oracle.chain.rpc import Health, Rpc, RpcDisagreement, RpcMalformed, open_rpc
 from oracle.chain.rpc.proofs import Account, is_header, prove_account
@@ -137,6 +138,7 @@ async def test_a_call_that_is_denied_is_not_acted_upon_whoever_lies(key: Submitt
         (Fault.HIGH_NONCE, Fault.LOW_NONCE),
         (Fault.HIGH_BASE_FEE, Fault.LOW_BASE_FEE),
         (Fault.LYING_RECEIPT, Fault.OTHER_RECEIPT),
+        (Fault.NO_RECEIPT, Fault.FAILED_RECEIPT),
         (Fault.GZIP_BOMB, Fault.DEEP_JSON),
         (Fault.SYNCING, Fault.FROZEN),
     ],
@@ -161,15 +163,23 @@ async def test_transactions_land_once_each_while_two_of_three_are_bad(
 
 
 async def _send(bench: Bench, submitter: EvmSubmitter) -> None:
-    """Send, and mine blocks until there is an end, be it that an endpoint denies that it landed."""
+    """Send, and mine blocks until it has landed; once, though a failed try is repeated."""
     before = len(bench.node.included(bench.account))
-    sending = asyncio.ensure_future(submitter.send(Call("submit", TARGET, b"")))
+    sending = asyncio.ensure_future(_deliver(submitter))
     while not sending.done():
         await bench.node.mine()
         await asyncio.wait({sending}, timeout=0.1)
-    error = sending.exception()
-    assert error is None or "was used by a transaction of someone else" in str(error)
+    assert sending.result().is_success
     assert len(bench.node.included(bench.account)) == before + 1
+
+
+async def _deliver(submitter: EvmSubmitter) -> Receipt:
+    while True:
+        try:
+            return await submitter.send(Call("submit", TARGET, b""))
+        except ChainError:
+            # On a busy machine even an honest endpoint may be silent for its second.
+            await asyncio.sleep(0.02)
 
 
 async def test_a_proof_stands_and_falls_with_every_byte(key: SubmitterKey) -> None:

@@ -6,12 +6,14 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.fakes.geth_node import GethNode
 from tests.integration.fault_bench import (
     CONVERGED,
     GWEI,
     Bench,
     fault_bench,
     fault_node,
+    fund,
     until,
 )
 
@@ -35,23 +37,26 @@ async def test_whatever_a_reorganisation_takes_lands_again(
 ) -> None:
     """Depths 1 to 64, also below `finalized`, at each state of a transaction."""
     cases, failures = 0, []
-    for depth in _depths():
-        cases += 1
-        found = await _reorganised(tmp_path, state, depth, is_reinjected)
-        if found:
-            failures.append(f"{state}, depth {depth}, reinjected {is_reinjected}: {found}")
-    print(f"{cases} reorganisations of a transaction {state}")
+    names = {f"{state} {depth} {is_reinjected}": depth for depth in _depths()}
+    async with fault_node() as node:
+        for name in names:
+            await fund(node, name)
+        # So deep that no reorganisation takes the funds.
+        await node.mine(_DEEPEST)
+        for name, depth in names.items():
+            cases += 1
+            found = await _reorganised(node, tmp_path, name, state, depth, is_reinjected)
+            if found:
+                failures.append(f"{state}, depth {depth}, reinjected {is_reinjected}: {found}")
+    print(f"{cases} reorganisations of a transaction {state}, reinjected {is_reinjected}")
     assert not failures, f"{len(failures)} of {cases}; the first: {failures[0]}"
 
 
-async def _reorganised(folder: Path, state: str, depth: int, is_reinjected: bool) -> list[str]:
-    name = f"{state} {depth} {is_reinjected}"
-    async with (
-        fault_node() as node,
-        fault_bench(node, folder, name, seed=1) as bench,
-        asyncio.TaskGroup() as tasks,
-    ):
-        await node.mine(_DEEPEST)
+async def _reorganised(
+    node: GethNode, folder: Path, name: str, state: str, depth: int, is_reinjected: bool
+) -> list[str]:
+    opened = fault_bench(node, folder, name, seed=1)
+    async with opened as bench, asyncio.TaskGroup() as tasks:
         first = tasks.create_task(bench.deliver())
         await until(lambda: first.done() or bool(node.pool.get(bench.address)))
         await _bring_to(bench, first, state, depth)
