@@ -9,6 +9,6 @@ def json_node(name: str, value: Json) -> Node:
     if isinstance(value, dict):
         return Node(name, children=tuple(json_node(key, value[key]) for key in value))
     if isinstance(value, list):
-        members = {str(number): member for number, member in enumerate(value)}
-        return json_node(name, members)
+        members = (json_node(str(number), member) for number, member in enumerate(value))
+        return Node(name, children=tuple(members))
     return Node(name, value if isinstance(value, str) else compact(value))

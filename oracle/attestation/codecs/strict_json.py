@@ -26,6 +26,8 @@ _MARKS: Final = b",:[{"
 
 #: Strings, closed or not, and everything else that is no bracket. Nothing is looked at twice.
 _NO_BRACKETS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[^\[\]{}"]++', re.DOTALL)
+#: Made once: to make it takes longer than to write a number.
+_COMPACT: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -93,7 +95,7 @@ def check_marks(raw: bytes) -> None:
 
 def compact(value: Json) -> str:
     """Write JSON without spaces, keys in order, as ASCII: equal values give equal text."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return _COMPACT.encode(value)
 
 
 def _unique(pairs: Iterable[tuple[str, Json]]) -> dict[str, Json]:
