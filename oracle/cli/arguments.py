@@ -12,6 +12,11 @@ from oracle.telemetry.logging import configure_logging
 
 DEFAULT_CONFIG = Path("oracle.toml")
 
+ChainOption = Annotated[
+    str | None,
+    typer.Option("--chain", metavar="NAME", help="Which chain, if the configuration has several."),
+]
+
 SignerArgument = Annotated[str, typer.Argument(metavar="SIGNER", help="0x and 40 digits.")]
 FromBlock = Annotated[
     int,
@@ -19,9 +24,14 @@ FromBlock = Annotated[
 ]
 
 
-def load_settings(path: Path) -> Config:
-    """The configuration; from here on only errors are logged, and on standard error."""
-    settings = load_config(path)
+def load_settings(path: Path, chain: str | None) -> Config:
+    """The configuration of one chain; from here on only errors are logged, on standard error.
+
+    Args:
+        path: The file.
+        chain: Its name; may be left out if there is but one.
+    """
+    settings = load_config(path, chain)
     configure_logging(sys.stderr, level="error", style="text")
     return settings
 

@@ -5,8 +5,8 @@ import fcntl
 import tempfile
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import replace
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from enclave.domain import wire
@@ -26,6 +26,7 @@ from oracle.daemon.supervisor import enclave_launch
 from oracle.egress_proxy import EgressProxy
 from oracle.enclave_process import Enclave, EnclaveLaunch, run_enclave
 from oracle.feeds.catalogue import Feed
+from oracle.feeds.configured import chain_feeds
 from oracle.feeds.endpoints import targets
 
 #: A head older than this many block times is a halted chain or a lagging endpoint.
@@ -33,23 +34,65 @@ _STALE_BLOCKS = 20
 _REACH_S = 5.0
 
 
-async def check_all(config: Config, feeds: Sequence[Feed]) -> list[Finding]:
-    """All findings, in the order in which they should be mended."""
-    findings = [ok("config", f"{len(feeds)} feeds, network {config.chain.network}")]
-    findings.append(_check_journal(config))
-    key, finding = await _check_key(config)
-    findings.append(finding)
-    findings += check_quorum(config, key)
-    async with open_config_rpc(config) as rpc:
-        endpoints = await _check_endpoints(config, rpc)
-        findings += endpoints
-        chain = open_chain(config, rpc)
-        if any(finding.verdict is not Verdict.FAIL for finding in endpoints):
-            findings += await _check_chain(config, chain, feeds, key)
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    """A chain, open, with what was found of it so far.
+
+    Attributes:
+        config: Of this chain.
+        label: What its checks are called by: empty where there is one chain.
+        chain: Its contracts.
+        key: That pays there; `None` for a dry run.
+        findings: In the order in which they should be mended.
+    """
+
+    config: Config
+    label: str
+    chain: EvmChain
+    key: SubmitterKey | None
+    findings: list[Finding]
+
+    def named(self, findings: Sequence[Finding]) -> list[Finding]:
+        """Findings that say of which chain they are."""
+        return [replace(each, check=f"{self.label}{each.check}") for each in findings]
+
+
+async def check_all(configs: Sequence[Config], feeds: Sequence[Feed]) -> list[Finding]:
+    """All findings, in the order in which they should be mended.
+
+    Args:
+        configs: One for each chain, alike in what chains share.
+        feeds: To be served.
+    """
+    networks = ", ".join(config.chain.network for config in configs)
+    findings = [ok("config", f"{len(feeds)} feeds, network {networks}")]
+    findings.append(_check_journal(configs[0]))
+    async with AsyncExitStack() as stack:
+        labels = [f"{each.chain.name} " if len(configs) > 1 else "" for each in configs]
+        chains = [
+            await _check_one(stack, config, label, feeds)
+            for config, label in zip(configs, labels, strict=True)
+        ]
+        findings += [finding for each in chains for finding in each.named(each.findings)]
         findings += await _check_relay(feeds)
-        findings += await check_peers(config)
-        findings += await _check_enclave(config, feeds, chain, key)
+        findings += await check_peers(configs[0])
+        findings += await _check_enclave(configs[0], feeds, chains)
     return findings
+
+
+async def _check_one(
+    stack: AsyncExitStack, config: Config, label: str, feeds: Sequence[Feed]
+) -> _Checked:
+    """One chain, as far as that needs no enclave; it stays open."""
+    key, finding = await _check_key(config)
+    findings = [finding, *check_quorum(config, key)]
+    rpc = await stack.enter_async_context(open_config_rpc(config))
+    endpoints = await _check_endpoints(config, rpc)
+    findings += endpoints
+    chain = open_chain(config, rpc)
+    if any(finding.verdict is not Verdict.FAIL for finding in endpoints):
+        findings += await _check_chain(config, chain, chain_feeds(config, feeds), key)
+    return _Checked(config, label, chain, key, findings)
 
 
 async def _check_chain(
@@ -185,7 +228,7 @@ async def _check_relay(feeds: Sequence[Feed]) -> list[Finding]:
 
 
 async def _check_enclave(
-    config: Config, feeds: Sequence[Feed], chain: EvmChain, key: SubmitterKey | None
+    config: Config, feeds: Sequence[Feed], chains: Sequence[_Checked]
 ) -> list[Finding]:
     mend = "check [enclave]: python, silicon, extra_ca, sandbox; see the log above"
     try:
@@ -193,7 +236,9 @@ async def _check_enclave(
             await load_feeds(enclave.client, feeds)
             findings = [_check_sandbox(enclave)]
             findings.append(ok("enclave", f"{enclave.hello.version}, {enclave.hello.attester}"))
-            findings += await _check_evidence(config, chain, enclave, key)
+            for each in chains:
+                evidence = await _check_evidence(each.config, each.chain, enclave, each.key)
+                findings += each.named(evidence)
     except OracleError as error:
         return [fail("enclave", str(error), mend)]
     return findings

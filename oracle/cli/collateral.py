@@ -12,7 +12,7 @@ import typer
 from enclave.domain.errors import ConfigError
 from enclave.domain.evidence import TeeKind
 from oracle.cli.account import PasswordOption, Payer, PayerOption, open_account
-from oracle.cli.arguments import DEFAULT_CONFIG, load_settings
+from oracle.cli.arguments import DEFAULT_CONFIG, ChainOption, load_settings
 from oracle.cli.outcome import ConfigPath, ExitStatus, Output, OutputOption, ends_with_status
 from oracle.config import Config, checksum_address, parse_source
 
@@ -69,6 +69,7 @@ class Wish:
 @app.command("status")
 def status(
     config: ConfigPath = DEFAULT_CONFIG,
+    chain: ChainOption = None,
     source: FromOption = None,
     platform: PlatformOption = None,
     quote: QuoteOption = None,
@@ -82,7 +83,7 @@ def status(
     """
     wish = Wish(source, platform, quote, tuple(number or ()), contract)
     with ends_with_status():
-        view = asyncio.run(_status(load_settings(config), wish))
+        view = asyncio.run(_status(load_settings(config, chain), wish))
     if output is Output.JSON:
         typer.echo(json.dumps(view, indent=2))
     else:
@@ -97,6 +98,7 @@ def status(
 @app.command("update")
 def update(
     config: ConfigPath = DEFAULT_CONFIG,
+    chain: ChainOption = None,
     source: FromOption = None,
     platform: PlatformOption = None,
     quote: QuoteOption = None,
@@ -116,7 +118,7 @@ def update(
     is_text = output is Output.TEXT
     say = typer.echo if is_text else _unsaid
     with ends_with_status():
-        settings = load_settings(config)
+        settings = load_settings(config, chain)
         view = asyncio.run(_update(settings, wish, Payer(payer, password), say))
     from oracle.cli.collateral_view import closing
 

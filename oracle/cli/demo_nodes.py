@@ -56,7 +56,7 @@ class Nodes:
         )
         self._daemons = tuple(
             Daemon(
-                node.config,
+                [node.config],
                 feeds,
                 resolve=local.resolve,
                 schedule=every_answer,
@@ -125,8 +125,9 @@ def obstacle_line(states: Sequence[NodeState]) -> str:
 
 def _obstacle(state: NodeState) -> str:
     lost = [feed for feed in state.feeds.values() if feed.failure]
-    if state.problems:
-        return "; ".join(state.problems.values())
+    problems = state.all_problems()
+    if problems:
+        return "; ".join(problems)
     if lost:
         reasons = {feed.failure for feed in lost}
         reasons |= {reason for feed in lost for reason in feed.source_failures.values()}

@@ -9,21 +9,22 @@ import typer
 
 from oracle.cli.findings import Verdict
 from oracle.cli.outcome import ConfigPath, ExitStatus, Output, OutputOption, ends_with_status
-from oracle.config import load_config
-from oracle.feeds.configured import configured_feeds
+from oracle.config import load_chains
+from oracle.feeds.configured import node_feeds
 from oracle.telemetry.logging import configure_logging
 
 
 def doctor(config: ConfigPath = Path("oracle.toml"), output: OutputOption = Output.TEXT) -> None:
     """Check endpoints, contracts, key, balance, seats, sources, peers, enclave, image and journal.
 
-    Starts an enclave of its own beside a running node and stops it again; sends no transaction.
-    Each line says what was found and, if it is not well, how to mend it. Exit status 3 if anything
-    must be mended.
+    Of several chains each is checked; the name of the chain stands before its checks. Starts an
+    enclave of its own beside a running node and stops it again; sends no transaction. Each line
+    says what was found and, if it is not well, how to mend it. Exit status 3 if anything must be
+    mended.
     """
     with ends_with_status():
-        settings = load_config(config)
-        feeds = configured_feeds(settings)
+        settings = load_chains(config)
+        feeds = node_feeds(settings)
         configure_logging(sys.stderr, level="error", style="text")
         # Imported here: it brings eth_account.
         from oracle.cli.checks import check_all
@@ -37,10 +38,11 @@ def doctor(config: ConfigPath = Path("oracle.toml"), output: OutputOption = Outp
         ]
         typer.echo(json.dumps({"ok": not failed, "checks": rows}, indent=2))
     else:
+        width = max(12, *(len(finding.check) for finding in findings))
         for finding in findings:
-            typer.echo(f"{finding.verdict.value:<5} {finding.check:<12} {finding.seen}")
+            typer.echo(f"{finding.verdict.value:<5} {finding.check:<{width}} {finding.seen}")
             if finding.mend:
-                typer.echo(f"      {'':<12} mend: {finding.mend}")
+                typer.echo(f"      {'':<{width}} mend: {finding.mend}")
         typer.echo(f"{len(failed)} to mend" if failed else "all is well")
     if failed:
         raise typer.Exit(ExitStatus.NOT_READY)

@@ -12,10 +12,10 @@ import typer
 from enclave.domain.errors import ConfigError
 from oracle.cli.outcome import ConfigPath, ends_with_status
 from oracle.cli.running import NotTaken, View, signal_daemon, tell
-from oracle.config import parse_config, read_config, replace_config, set_lists
+from oracle.config import parse_chains, read_config, replace_config, set_lists
 from oracle.daemon.presence import find_daemon
 from oracle.feeds.catalogue import Feed, load_catalogue
-from oracle.feeds.configured import configured_feeds, paused_feeds
+from oracle.feeds.configured import node_feeds, paused_feeds
 
 Names = Annotated[
     list[str], typer.Argument(metavar="FEED...", help="of the catalogue, or a TOML file")
@@ -130,17 +130,17 @@ def _change(path: Path, names: list[str], edit: Edit) -> None:
     """Nothing is written before the whole new file was found good."""
     with ends_with_status():
         before = read_config(path)
-        settings = parse_config(before, path)
+        settings = parse_chains(before, path)[0]
         base = path.resolve().parent
         lists = Lists(settings.feeds.catalogue, settings.feeds.files, settings.feeds.paused)
         for name in names:
             lists = edit(lists, name)
         after = set_lists(before, "feeds", _as_texts(lists, base), source=str(path))
-        wanted = parse_config(after, path)
-        feeds = configured_feeds(wanted)
+        wanted = parse_chains(after, path)
+        feeds = node_feeds(wanted)
         if edit is _remove:
             _check_needed(names, lists, feeds)
-        paused = paused_feeds(wanted, feeds)
+        paused = paused_feeds(wanted[0], feeds)
         served = {"0x" + feed.feed_id.hex(): feed.feed_id in paused for feed in feeds}
         replace_config(path, before, after)
         daemon = find_daemon(settings.enclave.runtime_dir)

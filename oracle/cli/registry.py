@@ -12,6 +12,7 @@ from enclave.domain.errors import ChainError, ConfigError
 from oracle.cli.account import Payer, load_own_key, open_account
 from oracle.cli.arguments import (
     DEFAULT_CONFIG,
+    ChainOption,
     FromBlock,
     SignerArgument,
     load_settings,
@@ -53,6 +54,7 @@ for _name, _command in (("register", register), ("renew", renew), ("recheck", re
 @app.command("list")
 def list_signers(
     config: ConfigPath = DEFAULT_CONFIG,
+    chain: ChainOption = None,
     from_block: FromBlock = 0,
     output: Annotated[
         ListOutput, typer.Option("--output", help="table for people, json for machines.")
@@ -63,7 +65,7 @@ def list_signers(
     States: valid, expired, revoked, image withdrawn. SEAT is the bit in a report's mask.
     """
     with ends_with_status():
-        settings = load_settings(config)
+        settings = load_settings(config, chain)
         views = [each.view() for each in asyncio.run(_read(settings, from_block, None))]
     if output is ListOutput.JSON:
         typer.echo(json.dumps(views, indent=2))
@@ -78,6 +80,7 @@ def list_signers(
 def show(
     signer: SignerArgument,
     config: ConfigPath = DEFAULT_CONFIG,
+    chain: ChainOption = None,
     from_block: FromBlock = 0,
     evidence: Annotated[
         Path | None,
@@ -92,7 +95,7 @@ def show(
     """
     with ends_with_status():
         address = parse_signer(signer)
-        settings = load_settings(config)
+        settings = load_settings(config, chain)
         dossier = asyncio.run(_read_one(settings, from_block, address))
         if evidence is not None:
             _write_new(evidence, dossier.history.latest.evidence)
@@ -110,6 +113,7 @@ def show(
 def revoke(
     signer: SignerArgument,
     config: ConfigPath = DEFAULT_CONFIG,
+    chain: ChainOption = None,
     is_sure: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     output: OutputOption = Output.TEXT,
 ) -> None:
@@ -121,7 +125,7 @@ def revoke(
     """
     with ends_with_status():
         address = parse_signer(signer)
-        settings = load_settings(config)
+        settings = load_settings(config, chain)
         key = asyncio.run(load_own_key(settings, "the key of the signer's operator"))
         status = asyncio.run(_status(settings, address))
         if not status.is_revoked and not (is_sure or _is_confirmed(address, status, key)):

@@ -21,6 +21,7 @@ from oracle.cli.account import (
 )
 from oracle.cli.arguments import (
     DEFAULT_CONFIG,
+    ChainOption,
     FromBlock,
     SignerArgument,
     load_settings,
@@ -49,6 +50,7 @@ EvidenceOption = Annotated[
 
 def register(
     config: ConfigPath = DEFAULT_CONFIG,
+    chain: ChainOption = None,
     payer: PayerOption = None,
     password: PasswordOption = None,
     output: OutputOption = Output.TEXT,
@@ -59,12 +61,13 @@ def register(
     configuration belongs to the running node: let another one pay.
     """
     with ends_with_status():
-        view = asyncio.run(_renew(load_settings(config), Payer(payer, password), is_known=False))
+        view = _renewed(config, chain, Payer(payer, password), is_known=False)
     _print("registered", view, output)
 
 
 def renew(
     config: ConfigPath = DEFAULT_CONFIG,
+    chain: ChainOption = None,
     payer: PayerOption = None,
     password: PasswordOption = None,
     output: OutputOption = Output.TEXT,
@@ -75,13 +78,14 @@ def renew(
     configuration belongs to the running node: let another one pay.
     """
     with ends_with_status():
-        view = asyncio.run(_renew(load_settings(config), Payer(payer, password), is_known=True))
+        view = _renewed(config, chain, Payer(payer, password), is_known=True)
     _print("renewed", view, output)
 
 
 def recheck(
     signer: SignerArgument,
     config: ConfigPath = DEFAULT_CONFIG,
+    chain: ChainOption = None,
     from_block: FromBlock = 0,
     evidence: EvidenceOption = None,
     payer: PayerOption = None,
@@ -96,7 +100,7 @@ def recheck(
     """
     with ends_with_status():
         address = parse_signer(signer)
-        settings = load_settings(config)
+        settings = load_settings(config, chain)
         work = _recheck(settings, Payer(payer, password), address, from_block, evidence)
         view = asyncio.run(work)
     _print(view["outcome"], view, output)
@@ -130,6 +134,10 @@ async def known_signer(chain: "EvmChain", settings: Config, address: str) -> "Si
             " of `oracle registry list`"
         )
     return status
+
+
+def _renewed(config: Path, chain: str | None, payer: Payer, *, is_known: bool) -> dict[str, Any]:
+    return asyncio.run(_renew(load_settings(config, chain), payer, is_known=is_known))
 
 
 async def _renew(settings: Config, payer: Payer, *, is_known: bool) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import typer
 
 from oracle.cli.outcome import ConfigPath, ends_with_status
 from oracle.cli.running import NotTaken, View, tell
-from oracle.config import load_config
+from oracle.config import load_chains
 from oracle.daemon.presence import find_daemon
 
 
@@ -16,10 +16,11 @@ def rotate(config: ConfigPath = Path("oracle.toml")) -> None:
     """Have the running node replace its enclave, and so its signing key.
 
     The new enclave is registered and seated before the old one ends, so that no heartbeat is
-    missed. Exit status 3: no node runs, or the new enclave is not accepted; the old one goes on.
+    missed: on every chain that takes the old one's reports now. On others that follows. Exit status
+    3: no node runs, or the new enclave is not accepted; the old one goes on.
     """
     with ends_with_status():
-        settings = load_config(config)
+        settings = load_chains(config)[0]
         daemon = find_daemon(settings.enclave.runtime_dir)
         if daemon is None:
             raise NotTaken("no node runs with this configuration: `oracle run` makes a new key")

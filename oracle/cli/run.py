@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from oracle.cli.outcome import ConfigPath, ends_with_status
-from oracle.config import Config, load_config
+from oracle.config import Config, load_chains
 from oracle.feeds.catalogue import Feed
-from oracle.feeds.configured import configured_feeds
+from oracle.feeds.configured import node_feeds
 from oracle.telemetry.logging import configure_logging
 
 if TYPE_CHECKING:
@@ -24,14 +24,16 @@ def run(config: ConfigPath = Path("oracle.toml")) -> None:
     """Run the node until SIGTERM or Ctrl-C.
 
     It starts the enclave, registers its signer, and submits reports when a feed moved by its
-    deviation threshold or its heartbeat is near. What heals by itself is logged and retried; only
+    deviation threshold or its heartbeat is near, on each chain of the configuration by itself. What
+    heals by itself is logged and retried; only
     faults that need the operator end it. Without a gas key it is a dry run: it logs what it would
     send. SIGHUP has it read the configuration again and take over its feeds, SIGUSR1 replace its
     enclave while reports go on (`oracle rotate`). A second SIGTERM or Ctrl-C ends it at once.
     """
     with ends_with_status():
         settings, feeds = _load(config)
-        configure_logging(sys.stderr, level=settings.log.level, style=settings.log.style)
+        log = settings[0].log
+        configure_logging(sys.stderr, level=log.level, style=log.style)
         # Imported here: it brings eth_account, which a wrong configuration need not wait for.
         from oracle.daemon import Daemon
 
@@ -39,9 +41,9 @@ def run(config: ConfigPath = Path("oracle.toml")) -> None:
         asyncio.run(run_until_signal(daemon))
 
 
-def _load(path: Path) -> tuple[Config, tuple[Feed, ...]]:
-    settings = load_config(path)
-    return settings, configured_feeds(settings)
+def _load(path: Path) -> tuple[tuple[Config, ...], tuple[Feed, ...]]:
+    settings = load_chains(path)
+    return settings, node_feeds(settings)
 
 
 async def run_until_signal(daemon: "Daemon") -> None:

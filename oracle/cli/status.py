@@ -8,7 +8,7 @@ from typing import Any
 import typer
 
 from oracle.cli.outcome import ConfigPath, ExitStatus, Output, OutputOption, ends_with_status
-from oracle.config import Config, load_config
+from oracle.config import Config, load_chains
 from oracle.store import read_summary
 
 _LIMIT_S = 5.0
@@ -22,7 +22,7 @@ def status(config: ConfigPath = Path("oracle.toml"), output: OutputOption = Outp
     sign and is accepted on-chain. 3: it is not ready or not running; the reasons are listed.
     """
     with ends_with_status():
-        settings = load_config(config)
+        settings = load_chains(config)[0]
         ready = asyncio.run(_ask(settings))
         journal = read_summary(settings.store.path) if settings.store.path.exists() else None
     view = {"running": ready is not None, "node": ready, "journal": journal}
@@ -58,7 +58,8 @@ def _print(view: dict[str, Any], settings: Config) -> None:
         counts = view["journal"]["transactions"]
         typer.echo("journal: " + (", ".join(f"{n} {s}" for s, n in counts.items()) or "empty"))
         for row in view["journal"]["last"][:5]:
-            line = f"  nonce {row['nonce']:>5}  {row['purpose']:<10} {row['state']:<9}"
+            which = f"  chain {row['chain_id']} nonce {row['nonce']:>5}"
+            line = f"{which}  {row['purpose']:<10} {row['state']:<9}"
             typer.echo(f"{line} 0x{(row['hash'] or '').lower()[:16]} {row['note']}".rstrip())
 
 
@@ -70,24 +71,34 @@ def _print_node(node: dict[str, Any]) -> None:
         typer.echo(f"  notice: {notice}")
     signer = node["signer"]
     typer.echo(
-        f"signer {signer['address'] or '-'}  {signer['tee']} {signer['tier']}"
-        f"  expires at {signer['expires_at']}"
+        f"signer {signer['address'] or '-'}  {signer['tee']}; rounds {node['rounds']}, enclave"
+        f" starts {node['enclave_starts']}"
     )
-    typer.echo(
-        f"rounds {node['rounds']}, landed {node['reports_landed']}, refused"
-        f" {node['reports_refused']}, enclave starts {node['enclave_starts']}"
-    )
-    for endpoint in node["endpoints"]:
-        _print_endpoint(endpoint)
-    if node["quorum"] is not None:
-        _print_quorum(node["quorum"])
     _print_sources(node["sources"])
     for feed in node["feeds"]:
         answer = feed["answer"] or "-"
         typer.echo(
             f"  {feed['name']:<10} {answer:>20}  {feed['sources_used']}/{feed['sources_asked']}"
-            f"  landed {feed['landed_at'] or '-'}  {feed['failure']}".rstrip()
+            f"  {feed['failure']}".rstrip()
         )
+    for chain in node["chains"]:
+        _print_chain(chain)
+
+
+def _print_chain(chain: dict[str, Any]) -> None:
+    standing = chain["standing"]
+    typer.echo(
+        f"chain {chain['name']}: {'ready' if chain['ready'] else 'NOT ready'}; tier"
+        f" {standing['tier'] or '-'}, expires at {standing['expires_at']}; landed"
+        f" {chain['reports_landed']}, refused {chain['reports_refused']}"
+    )
+    for endpoint in chain["endpoints"]:
+        _print_endpoint(endpoint)
+    if chain["quorum"] is not None:
+        _print_quorum(chain["quorum"])
+    for feed in chain["feeds"]:
+        landed = feed["landed_answer"] or "-"
+        typer.echo(f"  {feed['name']:<10} {landed:>20}  landed {feed['landed_at'] or '-'}")
 
 
 def _print_sources(sources: list[dict[str, Any]]) -> None:

@@ -10,9 +10,9 @@ import typer
 from enclave.domain.errors import ConfigError
 from oracle.chain.keys import keystore_address
 from oracle.cli.outcome import ConfigPath, Output, OutputOption, ends_with_status
-from oracle.config import Config, config_hash, load_config, masked, read_private_file
+from oracle.config import Config, config_hash, load_chains, masked_chains, read_private_file
 from oracle.feeds.catalogue import Feed
-from oracle.feeds.configured import configured_feeds
+from oracle.feeds.configured import node_feeds
 from oracle.quorum.certificates import load_identity, load_peers
 
 
@@ -24,13 +24,13 @@ def validate(config: ConfigPath = Path("oracle.toml"), output: OutputOption = Ou
     the node also logs. Exit status 2 names file, line, key and the nearest right key.
     """
     with ends_with_status():
-        settings = load_config(config)
-        feeds = configured_feeds(settings)
+        settings = load_chains(config)
+        feeds = node_feeds(settings)
         view = {
             "config_hash": config_hash(settings),
-            "dry_run": settings.keys.keystore is None,
-            "config": masked(settings),
-            "quorum": _quorum(settings),
+            "dry_run": [each.chain.name for each in settings if each.keys.keystore is None],
+            "config": masked_chains(settings),
+            "quorum": _quorum(settings[0]),
             "feeds": [_feed(feed) for feed in feeds],
         }
     if output is Output.JSON:
@@ -83,11 +83,12 @@ def _feed(feed: Feed) -> dict[str, Any]:
 
 def _print(view: dict[str, Any]) -> None:
     for section, values in view["config"].items():
-        if values is None:
-            continue
-        typer.echo(f"[{section}]")
-        for key, value in values.items():
-            typer.echo(f"  {key} = {json.dumps(value)}")
+        tables = values if isinstance(values, list) else [values]
+        for table in tables:
+            if table is not None:
+                typer.echo(f"[[{section}]]" if tables is values else f"[{section}]")
+                for key, value in table.items():
+                    typer.echo(f"  {key} = {json.dumps(value)}")
     for node in (view["quorum"] or {"nodes": []})["nodes"]:
         typer.echo(f"[node] {node['operator']} {node['url']}".rstrip())
         typer.echo(f"  certificate {node['sha256']}, until {node['not_after']}")
@@ -98,5 +99,5 @@ def _print(view: dict[str, Any]) -> None:
             f" {feed['heartbeat_s']} s, {len(feed['sources'])} sources"
         )
     typer.echo(f"configuration {view['config_hash']}")
-    if view["dry_run"]:
-        typer.echo("no gas key ([keys] is empty): `oracle run` would be a dry run")
+    for name in view["dry_run"]:
+        typer.echo(f"no gas key ([keys] is empty): `oracle run` would be a dry run on {name}")

@@ -1,8 +1,6 @@
 """Read the configuration file; say where a fault is and what the right key would be."""
 
 import difflib
-import hashlib
-import json
 import re
 import stat
 import tomllib
@@ -12,11 +10,11 @@ from decimal import Decimal
 from importlib import resources
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ValidationError
 
 from enclave.domain.errors import ConfigError
+from oracle.config.chains import Part, check_chains, choose_chain, split_chains
 from oracle.config.schema import Config, QuorumConfig
 
 _ASSIGNMENT = re.compile(r"\s*([A-Za-z0-9_.\"'-]+)\s*=")
@@ -24,13 +22,26 @@ _TABLE = re.compile(r"\s*\[\[?\s*([A-Za-z0-9_.\"'-]+)\s*\]\]?")
 _PRIVATE_BITS = 0o077
 
 
-def load_config(path: Path) -> Config:
-    """Read the configuration file.
+def load_chains(path: Path) -> tuple[Config, ...]:
+    """Read the configuration file: one configuration for each chain, alike but for the chain.
 
     Raises:
         ConfigError: One line for each fault: file, line, key, what is wrong, the nearest right key.
     """
-    return parse_config(read_config(path), path)
+    return parse_chains(read_config(path), path)
+
+
+def load_config(path: Path, chain: str | None = None) -> Config:
+    """Read the configuration of one chain.
+
+    Args:
+        path: The file.
+        chain: Its name; may be left out if there is but one.
+
+    Raises:
+        ConfigError: As `load_chains`; or it is not said which of several chains.
+    """
+    return choose_chain(load_chains(path), chain, str(path))
 
 
 def read_config(path: Path) -> str:
@@ -45,22 +56,35 @@ def read_config(path: Path) -> str:
         raise ConfigError(f"{path}: cannot be read: {_reason(error)}") from error
 
 
-def parse_config(text: str, path: Path) -> Config:
+def parse_chains(text: str, path: Path) -> tuple[Config, ...]:
     """Check a text as it would stand in the file at `path`.
 
     Raises:
-        ConfigError: As `load_config`.
+        ConfigError: As `load_chains`.
     """
     try:
         values = tomllib.loads(text, parse_float=Decimal)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: not TOML: {error}") from error
-    return build_config(values, base=path.resolve().parent, source=str(path), text=text)
+    return build_chains(values, base=path.resolve().parent, source=str(path), text=text)
 
 
-def build_config(
+def build_config(values: Mapping[str, Any], *, base: Path) -> Config:
+    """Check values for one chain as they would stand in the file.
+
+    Args:
+        values: Sections and keys.
+        base: Folder that relative paths start from.
+
+    Raises:
+        ConfigError: As `load_config`.
+    """
+    return choose_chain(build_chains(values, base=base), None, "config")
+
+
+def build_chains(
     values: Mapping[str, Any], *, base: Path, source: str = "config", text: str = ""
-) -> Config:
+) -> tuple[Config, ...]:
     """Check values as they would stand in the file.
 
     Args:
@@ -70,19 +94,23 @@ def build_config(
         text: Its content, to find the line of a fault.
 
     Raises:
-        ConfigError: As `load_config`.
+        ConfigError: As `load_chains`.
     """
-    merged = _with_network(values)
-    try:
-        config = Config.model_validate(merged)
-    except ValidationError as error:
-        lines = [
-            _fault(item["loc"], item["msg"], item["type"], source, text) for item in error.errors()
-        ]
-        raise ConfigError("\n".join(dict.fromkeys(lines))) from None
-    config = _absolute(config, base)
-    _check(config, source)
-    return config
+    configs: list[Config] = []
+    lines: list[str] = []
+    for part in split_chains(values, source):
+        try:
+            config = Config.model_validate(_with_network(part.values))
+        except ValidationError as error:
+            lines += [_fault(part, item, source, text) for item in error.errors()]
+            continue
+        config = _absolute(config, base)
+        _check(config, source)
+        configs.append(config)
+    if lines:
+        raise ConfigError("\n".join(dict.fromkeys(lines)))
+    check_chains(configs, source)
+    return tuple(configs)
 
 
 def network_names() -> list[str]:
@@ -113,14 +141,17 @@ def _with_network(values: Mapping[str, Any]) -> dict[str, Any]:
         own = values.get(section, {})
         if isinstance(own, dict):
             merged[section] = {key: network[key] for key in keys} | own
+    merged["chain"] = {"name": name} | merged["chain"]
     return merged
 
 
-def _fault(loc: tuple[int | str, ...], message: str, kind: str, source: str, text: str) -> str:
+def _fault(part: Part, error: Mapping[str, Any], source: str, text: str) -> str:
     """One line about one fault."""
-    keys = [str(part) for part in loc if isinstance(part, str)]
-    where = f"{source}:{_line_of(text, loc)}" if text else source
-    name = ".".join(keys)
+    loc, kind, message = error["loc"], error["type"], str(error["msg"])
+    place = part.place(loc)
+    keys = [str(each) for each in loc if isinstance(each, str)]
+    where = f"{source}:{_line_of(text, place)}" if text else source
+    name = ".".join(str(each) for each in place if isinstance(each, str))
     if kind == "extra_forbidden":
         near = difflib.get_close_matches(keys[-1], _known_keys(keys[:-1]), 1, 0.5)
         hint = f"; did you mean {near[0]!r}?" if near else ""
@@ -166,6 +197,9 @@ def _line_of(text: str, loc: Sequence[int | str]) -> int:
             if line.lstrip().startswith("[["):
                 seen[header[1]] = seen.get(header[1], -1) + 1
                 table.append(seen[header[1]])
+            elif table[0] in seen:
+                # A table inside of the last one of an array.
+                table.insert(1, seen[str(table[0])])
             here = table
         elif assignment:
             here = [*table, *_split_key(assignment[1])]
@@ -240,42 +274,6 @@ def read_private_file(path: Path) -> bytes:
             return file.read(65_536)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {_reason(error)}") from error
-
-
-def masked(config: Config) -> dict[str, Any]:
-    """The effective configuration for people: endpoints without what may be secret in them."""
-    shown = config.model_dump(mode="json", by_alias=False)
-    shown["chain"]["rpc_urls"] = [mask_url(url) for url in config.chain.rpc_urls]
-    relay = config.chain.relay_url
-    shown["chain"]["relay_url"] = None if relay is None else mask_url(relay)
-    if isinstance(config.collateral.source, str):
-        shown["collateral"]["source"] = mask_url(config.collateral.source)
-    return shown
-
-
-def mask_url(url: str) -> str:
-    """Scheme, host and port of an URL; the rest, which may be a secret, as `***`."""
-    parts = urlsplit(url)
-    port = f":{parts.port}" if parts.port else ""
-    hidden = "/***" if parts.path.strip("/") or parts.query or parts.username else ""
-    return f"{parts.scheme}://{parts.hostname}{port}{hidden}"
-
-
-def changed_keys(before: Config, after: Config) -> tuple[str, ...]:
-    """Keys, as `section.key`, whose values differ between two configurations, in their order."""
-    old, new = before.model_dump(), after.model_dump()
-    found: list[str] = []
-    for section in new:
-        one, other = old[section] or {}, new[section] or {}
-        names = dict.fromkeys((*one, *other))
-        found += [f"{section}.{name}" for name in names if one.get(name) != other.get(name)]
-    return tuple(found)
-
-
-def config_hash(config: Config) -> str:
-    """SHA-256 of the effective configuration without secrets, the first 16 hexadecimal digits."""
-    text = json.dumps(masked(config), sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _reason(error: Exception) -> str:

@@ -15,6 +15,7 @@ from enclave.domain.report import keccak256
 
 GWEI = 10**9
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}", re.ASCII)
+_NAME = r"^[a-z0-9][a-z0-9-]{0,31}$"
 
 
 def checksum_address(text: str) -> str:
@@ -160,6 +161,7 @@ class ChainConfig(_Section):
     """Where reports go.
 
     Attributes:
+        name: What commands, logs and metrics call the chain; the network's unless given.
         network: Name of a file in `oracle/chain/networks/`: defaults of this section and `gas`.
         rpc_urls: JSON-RPC endpoints by preference; may hold secrets, so never printed whole.
         chain_id: EIP-155 chain id; every endpoint must answer it.
@@ -173,8 +175,11 @@ class ChainConfig(_Section):
         rpc_timeout_s: Limit of one call.
         relay_url: A private relay's JSON-RPC endpoint; transactions go there alone until one is
             overdue. May hold secrets, as the others.
+        feeds: Those that are reported here: names of the catalogue, or stems of own files; all that
+            are served unless given.
     """
 
+    name: Annotated[str, Field(pattern=_NAME)] = "chain"
     network: str
     rpc_urls: Annotated[
         tuple[RpcUrl, ...],
@@ -191,6 +196,7 @@ class ChainConfig(_Section):
     confirm_timeout_s: Seconds = 60.0
     rpc_timeout_s: Seconds = 10.0
     relay_url: RpcUrl | None = None
+    feeds: Annotated[Strings, Field(min_length=1)] | None = None
 
 
 class KeysConfig(_Section):
@@ -362,7 +368,10 @@ class LogConfig(_Section):
 
 
 class Config(_Section):
-    """Everything an operator sets; all paths are absolute."""
+    """Everything an operator sets for one chain; all paths are absolute.
+
+    Those of a node with several chains differ in `chain`, `keys`, `gas` and `quorum` alone.
+    """
 
     chain: ChainConfig
     keys: KeysConfig = KeysConfig()

@@ -13,7 +13,7 @@ from oracle.daemon.events import (
     SignerReady,
 )
 from oracle.daemon.node import Daemon
-from oracle.daemon.rounds import Schedule, every_answer
+from oracle.daemon.reports import Schedule, every_answer
 
 __all__ = [
     "Daemon",

@@ -11,7 +11,7 @@ from oracle.chain.rpc import RpcRefused
 from oracle.daemon.clock import BlockTime, BlockWatch
 from oracle.daemon.problems import Problems
 from oracle.scheduler import Landed
-from oracle.telemetry.state import NodeState
+from oracle.telemetry.state import ChainState
 
 log = structlog.get_logger(__name__)
 
@@ -33,7 +33,7 @@ class ChainView:
     def __init__(
         self,
         chain: Chain,
-        state: NodeState,
+        state: ChainState,
         problems: Problems,
         *,
         account: str,
@@ -76,6 +76,11 @@ class ChainView:
         self._wanted = asyncio.Event()
         self._later: asyncio.TimerHandle | None = None
         self._one_at_a_time = asyncio.Lock()
+
+    @property
+    def name(self) -> str:
+        """Of the chain."""
+        return self._state.name
 
     def refresh_soon(self, *, after_s: float = 0.0) -> None:
         """Ask the chain again without waiting for the next turn.

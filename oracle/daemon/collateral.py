@@ -9,7 +9,7 @@ from enclave.domain.errors import AttestationError, ChainError
 from oracle.attestation.endorsements.errors import CollateralUnavailable
 from oracle.collateral.keeper import CollateralKeeper, Stock
 from oracle.daemon.problems import Problems
-from oracle.telemetry.state import NodeState
+from oracle.telemetry.state import ChainState
 
 log = structlog.get_logger(__name__)
 
@@ -27,7 +27,7 @@ class CollateralWatch:
         self,
         keeper: CollateralKeeper,
         *,
-        state: NodeState,
+        state: ChainState,
         problems: Problems,
         refresh_s: float,
         warn_before_s: float,

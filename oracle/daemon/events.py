@@ -25,11 +25,13 @@ class SignerReady:
         address: In EIP-55 spelling.
         standing: What the chain makes of it.
         starts: How often this daemon started an enclave.
+        chain: Its name.
     """
 
     address: str
     standing: Standing
     starts: int
+    chain: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +51,14 @@ class ReportPlanned:
         encoded: The bytes for `FeedHub.submit`.
         feed_ids: Of its entries, in their order.
         is_dry_run: It will not be sent.
+        chain: Name of the chain.
     """
 
     report: Report
     encoded: bytes
     feed_ids: tuple[bytes, ...]
     is_dry_run: bool
+    chain: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,20 +70,23 @@ class ReportLanded:
         receipt: Of its transaction.
         feed_ids: Feeds whose answers were stored.
         skipped: Feeds of the report that the hub left out.
+        chain: Name of the chain.
     """
 
     report: Report
     receipt: Receipt
     feed_ids: tuple[bytes, ...]
     skipped: tuple[bytes, ...]
+    chain: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class ReportRefused:
-    """A report was not stored; `reason` is one line."""
+    """A report was not stored on this chain; `reason` is one line."""
 
     report: Report
     reason: str
+    chain: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +94,7 @@ class ReportOvertaken:
     """Nothing of a report was stored, because the hub has all of it already, or newer."""
 
     report: Report
+    chain: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +102,7 @@ class ReportSuperseded:
     """A report was not mined in time, and a newer one for the same feeds took its place."""
 
     report: Report
+    chain: str = ""
 
 
 Event = (

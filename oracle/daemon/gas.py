@@ -4,7 +4,7 @@ import asyncio
 from typing import Final, Protocol
 
 from oracle.daemon.problems import Problems
-from oracle.telemetry.state import NodeState
+from oracle.telemetry.state import ChainState
 
 AREA: Final = "budget"
 #: Share of the budget, one in so many, below which an operator should know.
@@ -23,7 +23,7 @@ async def watch_budget(
     spender: Spender,
     daily_wei: int | None,
     *,
-    state: NodeState,
+    state: ChainState,
     problems: Problems,
     look_s: float = 15.0,
 ) -> None:

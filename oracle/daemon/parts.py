@@ -16,7 +16,7 @@ from oracle.chain.rpc import Rpc, open_rpc
 from oracle.chain.transactions import EvmSubmitter
 from oracle.collateral.keeper import CollateralKeeper
 from oracle.collateral.source import open_source
-from oracle.config import Config, read_private_file
+from oracle.config import Config, KeysConfig, read_private_file
 from oracle.daemon.quorum import Membership
 from oracle.egress_proxy import EgressProxy, RelayStatus
 from oracle.feeds.catalogue import Feed
@@ -30,13 +30,12 @@ RELAY_NAME = "relay.sock"
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
-    """What is open while the daemon runs.
+class ChainParts:
+    """What is open for one chain while the daemon runs.
 
     Attributes:
         rpc: Endpoints of the chain.
         chain: Its contracts.
-        relay: The enclave's way out.
         journal: `None` in a dry run.
         submitter: `None` in a dry run.
         keeper: Keeps the chain's collateral; `None` in a dry run.
@@ -45,7 +44,6 @@ class Parts:
 
     rpc: Rpc
     chain: EvmChain
-    relay: EgressProxy
     journal: Journal | None
     submitter: EvmSubmitter | None
     keeper: CollateralKeeper | None
@@ -57,40 +55,84 @@ class Parts:
         return "" if self.submitter is None else self.submitter.address
 
 
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What is open while the daemon runs.
+
+    Attributes:
+        relay: The enclave's way out.
+        chains: One for each configuration, in their order.
+    """
+
+    relay: EgressProxy
+    chains: tuple[ChainParts, ...]
+
+
 async def open_parts(
     stack: AsyncExitStack,
-    config: Config,
+    configs: Sequence[Config],
     feeds: Sequence[Feed],
     resolve: Mapping[str, tuple[str, int]],
     state: NodeState,
 ) -> Parts:
-    """Open journal, endpoints and relay; the stack closes them.
+    """Open journal, endpoints and relay; the stack closes them. No endpoint is asked for anything.
+
+    Args:
+        stack: Holds them.
+        configs: One for each chain, alike in what chains share.
+        feeds: To be served.
+        resolve: `host:port` -> address that the relay dials instead.
+        state: Written; it has the chains of `configs`.
 
     Raises:
         ConfigError: A key file is not private, the keystore cannot be unlocked, or a certificate
             of the quorum cannot be used.
         JournalError: The journal is locked, corrupt, or cannot be written.
     """
-    key = await load_key(config)
-    membership = load_membership(config, key)
-    journal = None
-    if key is not None:
-        journal = await stack.enter_async_context(open_journal(config.store.path))
-    rpc = await stack.enter_async_context(open_config_rpc(config))
-    chain = open_chain(config, rpc)
-    submitter, keeper = None, None
-    if key is not None and journal is not None:
-        opened = open_submitter(config, rpc, journal, key, load_abi("FeedHub"))
-        submitter = await stack.enter_async_context(opened)
-        keeper = open_keeper(config, chain, submitter)
-    folder = config.enclave.runtime_dir / RELAY_FOLDER
+    keys = await _load_keys(configs)
+    memberships = [load_membership(*pair) for pair in zip(configs, keys, strict=True)]
+    first, journal = configs[0], None
+    if any(key is not None for key in keys):
+        journal = await stack.enter_async_context(open_journal(first.store.path))
+    chains = []
+    for config, key, membership, at in zip(configs, keys, memberships, state.chains, strict=True):
+        opened = await _open_chain_parts(stack, config, key, journal, membership)
+        at.counters |= _chain_counters(opened.rpc, opened.submitter)
+        at.endpoints = tuple(endpoint.state for endpoint in opened.rpc.endpoints)
+        chains.append(opened)
+    folder = first.enclave.runtime_dir / RELAY_FOLDER
     await asyncio.to_thread(folder.mkdir, mode=0o700, parents=True, exist_ok=True)
     allow = targets(feed.definition for feed in feeds)
     relay = EgressProxy(folder / RELAY_NAME, allow, resolve)
     await stack.enter_async_context(relay)
-    state.counters |= _counters(rpc, relay, submitter)
-    state.endpoints = tuple(endpoint.state for endpoint in rpc.endpoints)
-    return Parts(rpc, chain, relay, journal, submitter, keeper, membership)
+    state.counters |= _relay_counters(relay)
+    return Parts(relay, tuple(chains))
+
+
+async def _load_keys(configs: Sequence[Config]) -> list[SubmitterKey | None]:
+    """Of each chain; a key that several chains share is unlocked once."""
+    known: dict[KeysConfig, SubmitterKey | None] = {}
+    for config in configs:
+        if config.keys not in known:
+            known[config.keys] = await load_key(config)
+    return [known[config.keys] for config in configs]
+
+
+async def _open_chain_parts(
+    stack: AsyncExitStack,
+    config: Config,
+    key: SubmitterKey | None,
+    journal: Journal | None,
+    membership: Membership | None,
+) -> ChainParts:
+    rpc = await stack.enter_async_context(open_config_rpc(config))
+    chain = open_chain(config, rpc)
+    if key is None or journal is None:
+        return ChainParts(rpc, chain, None, None, None, membership)
+    opened = open_submitter(config, rpc, journal, key, load_abi("FeedHub"))
+    submitter = await stack.enter_async_context(opened)
+    keeper = open_keeper(config, chain, submitter)
+    return ChainParts(rpc, chain, journal, submitter, keeper, membership)
 
 
 def open_config_rpc(config: Config) -> AbstractAsyncContextManager[Rpc]:
@@ -191,17 +233,20 @@ def fee_policy(config: Config) -> FeePolicy:
     )
 
 
-def _counters(
-    rpc: Rpc, relay: EgressProxy, submitter: EvmSubmitter | None
-) -> dict[str, Callable[[], float]]:
+def _relay_counters(relay: EgressProxy) -> dict[str, Callable[[], float]]:
     counted = relay.counters
     refusals = (RelayStatus.NOT_ALLOWED, RelayStatus.MALFORMED, RelayStatus.TOO_MANY)
-    counters: dict[str, Callable[[], float]] = {
+    return {
         "relay_sent_bytes": lambda: counted.sent_bytes,
         "relay_received_bytes": lambda: counted.received_bytes,
         "relay_streams": lambda: counted.accepted,
         "relay_unreachable": lambda: counted.answers[RelayStatus.UNREACHABLE],
         "relay_refused": lambda: sum(counted.answers[status] for status in refusals),
+    }
+
+
+def _chain_counters(rpc: Rpc, submitter: EvmSubmitter | None) -> dict[str, Callable[[], float]]:
+    counters: dict[str, Callable[[], float]] = {
         "rpc_calls": lambda: sum(each.state.calls for each in rpc.endpoints),
         "rpc_errors": lambda: sum(sum(each.state.errors.values()) for each in rpc.endpoints),
     }

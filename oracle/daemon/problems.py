@@ -2,15 +2,15 @@
 
 import structlog
 
-from oracle.telemetry.state import NodeState
+from oracle.telemetry.state import ChainState, NodeState
 
 log = structlog.get_logger(__name__)
 
 
 class Problems:
-    """Writes `NodeState.problems` and `NodeState.notices`."""
+    """Writes problems and notices of the node, or of one of its chains."""
 
-    def __init__(self, state: NodeState) -> None:
+    def __init__(self, state: NodeState | ChainState) -> None:
         self._state = state
 
     def set(self, area: str, line: str) -> None:

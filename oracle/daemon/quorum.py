@@ -24,7 +24,7 @@ from oracle.quorum.leadership import Waiting, order_nodes, rank_of
 from oracle.quorum.peers import PeerClient, open_peers
 from oracle.quorum.responder import HubView, QuorumResponder
 from oracle.quorum.server import serve_peers
-from oracle.telemetry.state import NodeState, QuorumState
+from oracle.telemetry.state import ChainState, QuorumState
 
 log = structlog.get_logger(__name__)
 
@@ -80,7 +80,7 @@ class QuorumNode:
         clients: Sequence[PeerClient],
         *,
         view: ChainView,
-        state: NodeState,
+        state: ChainState,
         quorum: QuorumState,
         problems: Problems,
         target: Target,
@@ -198,7 +198,9 @@ class QuorumNode:
         signed = collected.signed
         self._say(collected, rank)
         encoded = encode_report(signed)
-        self._observer(ReportPlanned(signed.report, encoded, collected.feed_ids, False))
+        self._observer(
+            ReportPlanned(signed.report, encoded, collected.feed_ids, False, self._state.name)
+        )
         sender.start(spawn, signed, collected.feed_ids)
 
     async def _collect(self, wanted: Due) -> Collected | None:
@@ -305,7 +307,7 @@ async def open_quorum(
     membership: Membership,
     *,
     view: ChainView,
-    state: NodeState,
+    state: ChainState,
     problems: Problems,
     target: Target,
     observer: Observer,

@@ -22,7 +22,7 @@ from oracle.registration import (
     Standing,
     renewal_margin_s,
 )
-from oracle.telemetry.state import NodeState, SignerState
+from oracle.telemetry.state import ChainState, NodeState, SignerState, StandingState
 
 log = structlog.get_logger(__name__)
 
@@ -43,8 +43,13 @@ async def load_feeds(client: EnclaveClient, feeds: Sequence[Feed]) -> None:
         raise ConfigError("the enclave computes other feed ids: host and enclave differ in version")
 
 
+def identity_of(enclave: Enclave) -> Identity:
+    """The keys that an enclave said it has."""
+    return Identity(enclave.hello.signer, enclave.hello.hpke_public_key)
+
+
 class Standings:
-    """Keeps the signer of one enclave accepted on-chain.
+    """Keeps the signer of one enclave accepted on one chain.
 
     Attributes:
         now: What the chain makes of it; `None` before it is accepted.
@@ -56,9 +61,11 @@ class Standings:
         registrar: Registrar,
         *,
         view: ChainView,
-        state: NodeState,
+        state: ChainState,
         problems: Problems,
         observer: Observer,
+        starts: int,
+        is_only_chain: bool,
         renew_before_s: float,
         clock: Callable[[], float],
         retry_s: float = 1.0,
@@ -72,6 +79,9 @@ class Standings:
             state: Written.
             problems: Written.
             observer: Told when the signer is accepted.
+            starts: How often this daemon started an enclave.
+            is_only_chain: Whether the enclave reports to no other chain. A signer that is revoked
+                then ends it; otherwise it goes on for the others.
             renew_before_s: The operator's wish; see `renewal_margin_s`.
             clock: Seconds since the epoch.
             retry_s: First pause after a failure.
@@ -83,6 +93,8 @@ class Standings:
         self._state = state
         self._problems = problems
         self._observer = observer
+        self._starts = starts
+        self._is_only_chain = is_only_chain
         self._renew_before_s = renew_before_s
         self._clock = clock
         self._retry_s = retry_s
@@ -90,9 +102,7 @@ class Standings:
 
     def adopt(self, standing: Standing) -> None:
         """Take over what the chain made of the signer while it was prepared."""
-        self._won(
-            Identity(self._enclave.hello.signer, self._enclave.hello.hpke_public_key), standing
-        )
+        self._won(identity_of(self._enclave), standing)
 
     def recheck(self) -> None:
         """Look again without waiting for the next turn."""
@@ -102,9 +112,9 @@ class Standings:
         """Register, take the seat, rebuild; again whenever it is needed, until cancelled.
 
         Raises:
-            EnclaveLost: The signer was revoked: a new enclave makes a new key.
+            EnclaveLost: The signer was revoked on the only chain: a new enclave makes a new key.
         """
-        identity = Identity(self._enclave.hello.signer, self._enclave.hello.hpke_public_key)
+        identity = identity_of(self._enclave)
         pause_s = self._retry_s
         while True:
             self._wanted.clear()
@@ -112,9 +122,9 @@ class Standings:
                 standing = await self._registrar.ensure(
                     identity, self._enclave.client, renew_before_s=self._margin_s()
                 )
-            except SignerRevoked as error:
-                raise EnclaveLost(str(error)) from error
             except (ChainError, AttestationError, CollateralUnavailable) as error:
+                if self._is_only_chain and isinstance(error, SignerRevoked):
+                    raise EnclaveLost(str(error)) from error
                 self._lost(error)
                 await asyncio.sleep(pause_s)
                 pause_s = min(_RETRY_MAX_S, 2 * pause_s)
@@ -139,8 +149,9 @@ class Standings:
 
     def _lost(self, error: OracleError) -> None:
         """It stays accepted until its end, but not if the chain says that it has ended."""
-        self._problems.set("registration", str(error))
-        if isinstance(error, SignerSuspended) or self._has_ended():
+        mend = ": `oracle rotate` makes one" if isinstance(error, SignerRevoked) else ""
+        self._problems.set("registration", f"{error}{mend}")
+        if isinstance(error, SignerSuspended | SignerRevoked) or self._has_ended():
             self.now = None
         if self.now is None:
             self._state.is_accepted = False
@@ -153,32 +164,44 @@ class Standings:
         is_news = self.now != standing
         self.now = standing
         self._state.is_accepted = True
-        signer, status = self._state.signer, standing.status
-        signer.operator, signer.expires_at = status.operator, status.expires_at
-        signer.image_id, signer.position = status.image_id, standing.position
-        signer.tier = Tier(status.tier).name
-        signer.limited_by = status.cause.words
+        status = standing.status
+        self._state.standing = shown = StandingState(
+            signer=identity.address,
+            tier=Tier(status.tier).name,
+            image_id=status.image_id,
+            operator=status.operator,
+            expires_at=status.expires_at,
+            limited_by=status.cause.words,
+            position=standing.position,
+        )
         if is_news or self._view.hub is None or not self._view.hub.is_live:
             self._view.refresh_soon()
         if is_news:
             log.info(
                 "signer_accepted",
                 signer=identity.address,
-                tier=signer.tier,
+                tier=shown.tier,
                 position=standing.position,
                 expires_at=status.expires_at,
             )
-            self._observer(SignerReady(identity.address, standing, self._state.enclave_starts))
+            ready = SignerReady(identity.address, standing, self._starts, self._state.name)
+            self._observer(ready)
 
 
 def note_enclave(state: NodeState, enclave: Enclave) -> None:
     """Write who runs now into the state."""
-    identity = Identity(enclave.hello.signer, enclave.hello.hpke_public_key)
+    identity = identity_of(enclave)
     state.enclave_starts += 1
-    state.is_accepted = False
+    forget_standings(state)
     state.signer = SignerState(
         address=identity.address,
         tee=TeeKind(enclave.hello.tee).name,
         attester=enclave.hello.attester,
         is_sandboxed=enclave.is_sandboxed,
     )
+
+
+def forget_standings(state: NodeState) -> None:
+    """No chain has accepted the signer of the enclave that comes."""
+    for chain in state.chains:
+        chain.is_accepted, chain.standing = False, StandingState()

@@ -21,7 +21,7 @@ from oracle.daemon.events import (
 )
 from oracle.daemon.problems import Problems
 from oracle.scheduler import Landed
-from oracle.telemetry.state import NodeState
+from oracle.telemetry.state import ChainState
 
 log = structlog.get_logger(__name__)
 
@@ -70,7 +70,7 @@ class Submission:
         journal: ReportJournal,
         *,
         view: ChainView,
-        state: NodeState,
+        state: ChainState,
         problems: Problems,
         target: Target,
         observer: Observer,
@@ -160,7 +160,7 @@ class Submission:
             chain_id=self._target.chain_id,
             hub=self._target.hub,
             observed_at=report.observed_at,
-            signer=self._state.signer.address,
+            signer=self._state.standing.signer,
             report=encoded,
         )
         try:
@@ -187,7 +187,7 @@ class Submission:
         self._note(receipt, stored, landed)
         if skipped:
             log.warning("feeds_skipped", feeds=["0x" + feed_id.hex() for feed_id in skipped])
-        self._observer(ReportLanded(report, receipt, stored, skipped))
+        self._observer(ReportLanded(report, receipt, stored, skipped, self._state.name))
 
     def _note(
         self, receipt: Receipt, stored: Sequence[bytes], landed: Mapping[bytes, Landed]
@@ -238,12 +238,12 @@ class Submission:
         self._state.reports_overtaken += 1
         self._problems.clear("submit")
         log.info("report_overtaken", observed_at=signed.report.observed_at)
-        self._observer(ReportOvertaken(signed.report))
+        self._observer(ReportOvertaken(signed.report, self._state.name))
 
     def _superseded(self, signed: SignedReport) -> None:
         self._state.reports_superseded += 1
         log.info("report_superseded", observed_at=signed.report.observed_at)
-        self._observer(ReportSuperseded(signed.report))
+        self._observer(ReportSuperseded(signed.report, self._state.name))
 
     def _refused(self, signed: SignedReport, error: ChainError) -> None:
         self._state.reports_refused += 1
@@ -253,4 +253,4 @@ class Submission:
         if isinstance(error, CallReverted):
             self._view.refresh_soon()
             self._recheck()
-        self._observer(ReportRefused(signed.report, str(error)))
+        self._observer(ReportRefused(signed.report, str(error), self._state.name))

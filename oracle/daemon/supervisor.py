@@ -1,28 +1,26 @@
 """Keeps an enclave running: restart after a loss, and replacement while reports go on."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from contextlib import AsyncExitStack, nullcontext
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 
 from enclave import domain
 from enclave.domain.errors import OracleError
 from oracle.config import Config
-from oracle.daemon.chain_view import ChainView
+from oracle.daemon.chain_unit import ChainUnit
 from oracle.daemon.events import EnclaveEnded, Observer
-from oracle.daemon.parts import RELAY_FOLDER, RELAY_NAME, Parts
+from oracle.daemon.parts import RELAY_FOLDER, RELAY_NAME
 from oracle.daemon.problems import Problems
-from oracle.daemon.quorum import QuorumNode
 from oracle.daemon.reload import Serving
-from oracle.daemon.rounds import RoundLoop, Schedule
-from oracle.daemon.session import Standings, load_feeds, note_enclave
+from oracle.daemon.rounds import RoundLoop
+from oracle.daemon.session import forget_standings, identity_of, load_feeds, note_enclave
 from oracle.daemon.sources import SourceWatch
-from oracle.daemon.submission import Submission, Target
-from oracle.daemon.tasks import run_together
+from oracle.daemon.tasks import leading_error, run_together
 from oracle.enclave_link import EnclaveLost
 from oracle.enclave_process import (
     FOLDERS,
@@ -31,7 +29,7 @@ from oracle.enclave_process import (
     default_enclave_python,
     run_enclave,
 )
-from oracle.registration import Identity, Registrar, Standing
+from oracle.registration import Standing
 from oracle.store import JournalError
 from oracle.telemetry.state import NodeState, SignerState
 
@@ -43,6 +41,7 @@ _STEADY_S = 60.0
 _NOT_SANDBOXED = "the enclave's process is not sandboxed: bubblewrap is switched off or unusable"
 _ROTATION = "rotation"
 
+T = TypeVar("T")
 Spawn = Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
 
 
@@ -54,14 +53,14 @@ class Running:
         enclave: It has said hello.
         folder: Name of the directory of its socket.
         end: Ends its process.
-        standing: What the chain makes of its signer; `None` before it was asked.
+        standings: What chains make of its signer, by name; those that were asked.
         is_successor: It replaces one that runs.
     """
 
     enclave: Enclave
     folder: str
     end: AsyncExitStack
-    standing: Standing | None = None
+    standings: Mapping[str, Standing] = field(default_factory=dict)
     is_successor: bool = False
 
 
@@ -80,57 +79,36 @@ class Supervisor:
     def __init__(
         self,
         config: Config,
-        parts: Parts,
+        units: Sequence[ChainUnit],
         *,
-        view: ChainView,
         state: NodeState,
         problems: Problems,
         observer: Observer,
         serving: Callable[[], Serving],
-        schedule: Schedule,
-        target: Target,
-        submission: Submission | None,
-        quorum: QuorumNode | None,
         spawn: Spawn,
     ) -> None:
         """Set up; nothing is started yet.
 
         Args:
             config: How enclaves are started and kept.
-            parts: What outlives an enclave.
-            view: What the chain holds.
+            units: One for each chain; they outlive an enclave.
             state: Written.
             problems: Written.
             observer: Told what happens.
             serving: What an enclave loads when it starts.
-            schedule: Which answers are due.
-            target: Where reports go.
-            submission: Sends reports; `None` in a dry run.
-            quorum: Has reports signed by other nodes, too; `None` without peers.
             spawn: Starts a task that outlives an enclave.
         """
         self.rounds: RoundLoop | None = None
         self.process_id = 0
         self._config = config
-        self._parts = parts
-        self._view = view
+        self._units = tuple(units)
         self._state = state
         self._problems = problems
         self._observer = observer
         self._serving = serving
-        self._schedule = schedule
-        self._target = target
-        self._submission = submission
-        self._quorum = quorum
         self._spawn = spawn
-        self._standings: Standings | None = None
         self._successor: Running | None = None
         self._rotation_wanted = asyncio.Event()
-
-    def recheck(self) -> None:
-        """Look at the signer's standing without waiting for the next turn."""
-        if self._standings is not None:
-            self._standings.recheck()
 
     def rotate(self) -> None:
         """Replace the enclave soon.
@@ -156,10 +134,12 @@ class Supervisor:
             except EnclaveLost as error:
                 reason = str(error)
             finally:
+                for unit in self._units:
+                    unit.end()
                 if self._successor is None:
-                    self.process_id, self._standings = 0, None
+                    self.process_id = 0
                     self._state.signer = SignerState()
-                    self._state.is_accepted = False
+                    forget_standings(self._state)
             if not reason:
                 continue
             if loop.time() - started > _STEADY_S:
@@ -224,23 +204,31 @@ class Supervisor:
         Raises:
             OracleError: It cannot be started, or the chain does not take its signer.
         """
-        old = _identity(running.enclave)
+        old = identity_of(running.enclave).address
         async with AsyncExitStack() as stack:
             started = await self._start(next(each for each in FOLDERS if each != running.folder))
             stack.push_async_callback(started.end.aclose)
             enclave, serving = started.enclave, self._serving()
-            log.info("rotation_begins", old=old.address, new=_identity(enclave).address)
+            log.info("rotation_begins", old=old, new=identity_of(enclave).address)
             await load_feeds(enclave.client, serving.feeds)
-            registrar, standing = self._registrar(), None
-            if registrar is not None:
-                standing = await registrar.ensure(
-                    _identity(enclave), enclave.client, living=(old.address,)
-                )
+            standings = await self._accepted(enclave, old)
             # Its connections are then open, and the first answers of its jump gates known.
             served = [f.feed_id for f in serving.feeds if f.feed_id not in serving.paused]
             await enclave.client.run_round(served)
             stack.pop_all()
-            return Running(enclave, started.folder, started.end, standing, is_successor=True)
+            return Running(enclave, started.folder, started.end, standings, is_successor=True)
+
+    async def _accepted(self, enclave: Enclave, old: str) -> dict[str, Standing]:
+        """Have the chains take a new signer, by name.
+
+        A chain that does not take the old one now is not waited for: it takes the new one when it
+        can.
+        """
+        units = [unit for unit in self._units if unit.is_well] or self._units
+        # Registered everywhere before any seat changes: what fails mostly fails here.
+        await _of_all({unit.name: unit.register(enclave) for unit in units})
+        found = await _of_all({unit.name: unit.accept(enclave, old=old) for unit in units})
+        return {name: standing for name, standing in found.items() if standing is not None}
 
     async def _session(self, running: Running) -> None:
         """One life of an enclave."""
@@ -248,48 +236,41 @@ class Supervisor:
         self.process_id = enclave.pid
         self._note_start(enclave)
         await load_feeds(enclave.client, serving.feeds)
-        self._standings = standings = self._keep_standing(enclave)
-        if standings is not None and running.standing is not None:
-            standings.adopt(running.standing)
+        for unit in self._units:
+            standing, starts = running.standings.get(unit.name), self._state.enclave_starts
+            unit.begin(enclave, standing, starts=starts)
         if running.is_successor:
             self._state.rotation.attempts += 1
             log.info("enclave_rotated", signer=self._state.signer.address)
-        rounds = self._round_loop(enclave, serving, standings)
+        self.rounds = rounds = self._round_loop(enclave, serving)
         sources = SourceWatch(
             enclave.client,
             lambda: (feed.definition for feed in self._serving().feeds),
             state=self._state,
             problems=self._problems,
         )
-        work = [rounds.run(self._config.daemon.poll_s), sources.run()]
-        if standings is not None:
-            work.append(standings.keep())
-        self.rounds = rounds
-        quorum = self._quorum
         try:
-            async with quorum.session(enclave) if quorum is not None else nullcontext():
-                await run_together(*work)
+            async with AsyncExitStack() as stack:
+                for unit in self._units:
+                    if unit.quorum is not None:
+                        await stack.enter_async_context(unit.quorum.session(enclave))
+                await run_together(
+                    rounds.run(self._config.daemon.poll_s),
+                    sources.run(),
+                    *(work for unit in self._units for work in unit.keep_standing()),
+                )
         finally:
             self.rounds = None
 
-    def _round_loop(
-        self, enclave: Enclave, serving: Serving, standings: Standings | None
-    ) -> RoundLoop:
+    def _round_loop(self, enclave: Enclave, serving: Serving) -> RoundLoop:
         return RoundLoop(
             enclave.client,
             feeds=serving.feeds,
-            view=self._view,
+            reporters=[unit.reporter(enclave, self._spawn) for unit in self._units],
             state=self._state,
             problems=self._problems,
-            target=self._target,
-            schedule=self._schedule,
             observer=self._observer,
-            submission=self._submission,
-            standing=lambda: standings.now if standings else None,
-            spawn=self._spawn,
-            quorum=self._quorum,
             paused=serving.paused,
-            report_feeds=self._config.daemon.report_feeds,
         )
 
     def _note_start(self, enclave: Enclave) -> None:
@@ -300,37 +281,15 @@ class Supervisor:
         else:
             self._problems.notice("sandbox", _NOT_SANDBOXED)
 
-    def _registrar(self) -> Registrar | None:
-        parts, chain = self._parts, self._config.chain
-        if parts.submitter is None or parts.journal is None or parts.keeper is None:
-            return None
-        return Registrar(
-            parts.chain,
-            parts.submitter,
-            parts.journal,
-            parts.keeper,
-            chain_id=chain.chain_id,
-            registry=chain.registry,
-        )
 
-    def _keep_standing(self, enclave: Enclave) -> Standings | None:
-        registrar = self._registrar()
-        if registrar is None:
-            return None
-        return Standings(
-            enclave,
-            registrar,
-            view=self._view,
-            state=self._state,
-            problems=self._problems,
-            observer=self._observer,
-            renew_before_s=self._config.daemon.renew_before_s,
-            clock=self._state.clock,
-        )
-
-
-def _identity(enclave: Enclave) -> Identity:
-    return Identity(enclave.hello.signer, enclave.hello.hpke_public_key)
+async def _of_all(work: Mapping[str, Coroutine[Any, Any, T]]) -> dict[str, T]:
+    """What all give, by name; the first error ends the others."""
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            found = {name: tasks.create_task(each) for name, each in work.items()}
+    except BaseExceptionGroup as group:
+        raise leading_error(group) from group
+    return {name: task.result() for name, task in found.items()}
 
 
 def enclave_launch(config: Config, *, folder: str = FOLDERS[0]) -> EnclaveLaunch:

@@ -105,6 +105,7 @@ async def anvil(
     stopped_at: int | None = None,
     began_s_ago: int = 0,
     hardfork: str = "osaka",
+    chain_id: int = CHAIN_ID,
 ) -> AsyncIterator[Anvil]:
     """Run a fresh local chain for the length of the block.
 
@@ -114,6 +115,7 @@ async def anvil(
         stopped_at: The moment of every block, in seconds since the epoch; `None` lets time pass.
         began_s_ago: How far its clock is behind at first.
         hardfork: The rules of the chain, by the name that `anvil --hardfork` takes.
+        chain_id: EIP-155.
 
     Raises:
         ConfigError: The program is missing or does not start.
@@ -121,7 +123,7 @@ async def anvil(
     if not await asyncio.to_thread(program.exists):
         raise ConfigError(f"anvil is not at {program}: run scripts/setup or set ORACLE_ANVIL")
     command = [str(program), "--host", "127.0.0.1", "--port", "0", "--hardfork", hardfork]
-    command += ["--chain-id", str(CHAIN_ID), "--accounts", "4", "--slots-in-an-epoch", "1"]
+    command += ["--chain-id", str(chain_id), "--accounts", "4", "--slots-in-an-epoch", "1"]
     command += ["--gas-limit", "300000000"]
     if block_time_s is not None:
         command += ["--block-time", str(block_time_s)]

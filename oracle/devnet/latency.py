@@ -67,7 +67,7 @@ async def inclusion_latencies(steps: int, *, block_time_s: int, poll_s: float) -
             world(options, TlsSources(sources.ca, sources.ports)) as local,
         ):
             landings = Landings(feeds[-1].feed_id)
-            daemon = Daemon(local.config, feeds, resolve=local.resolve, observer=landings.observe)
+            daemon = Daemon([local.config], feeds, resolve=local.resolve, observer=landings.observe)
             return await _measure(daemon, landings, sources, steps)
 
 

@@ -104,6 +104,7 @@ class World:
     Attributes:
         nodes: By number of their seat.
         chain: Client of the local chain.
+        plan: What was deployed, and may be on another chain, too.
         deployment: Addresses.
         silicon: The emulated vendor.
         resolve: `host:port` -> what the relays dial instead; empty: the real ones.
@@ -111,6 +112,7 @@ class World:
 
     nodes: tuple[WorldNode, ...]
     chain: Anvil
+    plan: Plan
     deployment: Deployment
     silicon: Silicon
     resolve: Mapping[str, tuple[str, int]]
@@ -160,7 +162,7 @@ async def world(options: WorldOptions, sources: TlsSources | None) -> AsyncItera
         await _set_pace(chain, options.block_time_s)
         common = _settings(sources, chain, deployment, vendor)
         nodes = [_node(options, common, operator, operators, images) for operator in operators]
-        yield World(tuple(nodes), chain, deployment, vendor, _resolve(sources))
+        yield World(tuple(nodes), chain, plan, deployment, vendor, _resolve(sources))
 
 
 def check_quorum(*, nodes: int, quorum: int) -> None:

@@ -22,15 +22,15 @@ def read_summary(path: Path, *, limit: int = 10) -> dict[str, Any]:
             states = {str(state): int(count) for state, count in counts}
             reports = database.execute("SELECT COUNT(*), MAX(observed_at) FROM reports").fetchone()
             last = database.execute(
-                "SELECT nonce, purpose, state, hex(hash), block, gas_used, note FROM transactions"
-                " ORDER BY id DESC LIMIT ?",
+                "SELECT chain_id, nonce, purpose, state, hex(hash), block, gas_used, note"
+                " FROM transactions ORDER BY id DESC LIMIT ?",
                 (limit,),
             ).fetchall()
         finally:
             database.close()
     except sqlite3.Error as error:
         raise JournalError(f"journal {path}: {error}") from error
-    names = ("nonce", "purpose", "state", "hash", "block", "gas_used", "note")
+    names = ("chain_id", "nonce", "purpose", "state", "hash", "block", "gas_used", "note")
     return {
         "transactions": states,
         "reports": {"count": int(reports[0]), "last_observed_at": reports[1]},

@@ -10,7 +10,15 @@ from aiohttp import web
 
 from enclave.domain.errors import ConfigError
 from oracle.telemetry.metrics import render_metrics
-from oracle.telemetry.state import EndpointState, FeedState, NodeState, PeerState, QuorumState
+from oracle.telemetry.state import (
+    ChainState,
+    EndpointState,
+    FeedState,
+    HubFeed,
+    NodeState,
+    PeerState,
+    QuorumState,
+)
 
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -70,19 +78,9 @@ def ready_view(state: NodeState, now: float, round_limit_s: float) -> dict[str, 
     return {
         "ready": not reasons,
         "reasons": reasons,
-        "notices": list(state.notices.values()),
-        "dry_run": state.is_dry_run,
+        "notices": state.all_notices(),
         "sandboxed": signer.is_sandboxed,
-        "signer": {
-            "address": signer.address,
-            "tee": signer.tee,
-            "tier": signer.tier,
-            "image_id": "0x" + signer.image_id.hex(),
-            "operator": signer.operator,
-            "expires_at": signer.expires_at,
-            "limited_by": signer.limited_by,
-            "attester": signer.attester,
-        },
+        "signer": {"address": signer.address, "tee": signer.tee, "attester": signer.attester},
         "config": {
             "hash": state.config.digest,
             "reloads": state.config.reloads,
@@ -90,16 +88,47 @@ def ready_view(state: NodeState, now: float, round_limit_s: float) -> dict[str, 
             "needs_restart": list(state.config.needs_restart),
         },
         "rotation": {"attempts": state.rotation.attempts, "fault": state.rotation.fault},
-        "collateral": state.collateral,
         "enclave_starts": state.enclave_starts,
         "rounds": state.rounds,
-        "reports_landed": state.reports_landed,
-        "reports_refused": state.reports_refused,
-        "balance_wei": None if state.balance_wei is None else str(state.balance_wei),
-        "endpoints": [_endpoint_view(endpoint) for endpoint in state.endpoints],
-        "quorum": None if state.quorum is None else _quorum_view(state.quorum, now),
         "sources": [asdict(source) for source in state.sources],
         "feeds": [_feed_view(feed) for feed in state.feeds.values()],
+        "chains": [_chain_view(chain, now) for chain in state.chains],
+    }
+
+
+def _chain_view(chain: ChainState, now: float) -> dict[str, Any]:
+    standing, reasons = chain.standing, chain.unready()
+    return {
+        "name": chain.name,
+        "ready": not reasons,
+        "reasons": reasons,
+        "notices": list(chain.notices.values()),
+        "dry_run": chain.is_dry_run,
+        "standing": {
+            "tier": standing.tier,
+            "image_id": "0x" + standing.image_id.hex(),
+            "operator": standing.operator,
+            "expires_at": standing.expires_at,
+            "limited_by": standing.limited_by,
+        },
+        "collateral": chain.collateral,
+        "reports_landed": chain.reports_landed,
+        "reports_refused": chain.reports_refused,
+        "balance_wei": None if chain.balance_wei is None else str(chain.balance_wei),
+        "endpoints": [_endpoint_view(endpoint) for endpoint in chain.endpoints],
+        "quorum": None if chain.quorum is None else _quorum_view(chain.quorum, now),
+        "feeds": [_hub_feed_view(feed) for feed in chain.feeds.values()],
+    }
+
+
+def _hub_feed_view(feed: HubFeed) -> dict[str, Any]:
+    return {
+        "name": feed.name,
+        "feed_id": "0x" + feed.feed_id.hex(),
+        "index": feed.index,
+        "landed_answer": None if feed.landed_answer is None else str(feed.landed_answer),
+        "landed_at": feed.landed_at,
+        "transaction": feed.transaction,
     }
 
 
@@ -146,16 +175,12 @@ def _feed_view(feed: FeedState) -> dict[str, Any]:
     return {
         "name": feed.name,
         "feed_id": "0x" + feed.feed_id.hex(),
-        "index": feed.index,
         "paused": feed.is_paused,
         "source_failures": dict(feed.source_failures),
         "decimals": feed.decimals,
         "answer": None if feed.answer is None else str(feed.answer),
-        "landed_answer": None if feed.landed_answer is None else str(feed.landed_answer),
-        "landed_at": feed.landed_at,
         "sources_used": feed.sources_used,
         "sources_asked": feed.sources_asked,
         "dispersion_bps": feed.dispersion / 10,
         "failure": feed.failure,
-        "transaction": feed.transaction,
     }

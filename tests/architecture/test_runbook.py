@@ -5,8 +5,17 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from oracle.telemetry.chain_metrics import CHAIN_COUNTERS
 from oracle.telemetry.metrics import COUNTERS, render_metrics
-from oracle.telemetry.state import FeedState, NodeState, PeerState, QuorumState, SignerState
+from oracle.telemetry.state import (
+    ChainState,
+    FeedState,
+    HubFeed,
+    NodeState,
+    PeerState,
+    QuorumState,
+    StandingState,
+)
 
 _ROOT = Path(__file__).parents[2]
 _RUNBOOK = (_ROOT / "oracle" / "README.md").read_text()
@@ -101,12 +110,13 @@ def f(self, problems, x):
 
 def _metrics() -> set[str]:
     """Names of all metrics, of a node that has everything to tell."""
-    state = NodeState(started_at=0, is_dry_run=False)
-    state.feeds = {b"": FeedState("A/B", b"", 8, landed_at=1)}
-    state.signer = SignerState(expires_at=1, limited_by="collateral")
-    state.balance_wei = 1
-    state.collateral = {"x": 1}
-    state.quorum = QuorumState(peers={"0x": PeerState("0x", "https://x")})
+    chain = ChainState("x", is_dry_run=False, feeds={b"": HubFeed("A/B", b"", landed_at=1)})
+    chain.standing = StandingState(expires_at=1, limited_by="collateral")
+    chain.balance_wei = 1
+    chain.collateral = {"x": 1}
+    chain.quorum = QuorumState(peers={"0x": PeerState("0x", "https://x")})
+    chain.counters = {name: lambda: 0.0 for name in CHAIN_COUNTERS}
+    state = NodeState(started_at=0, feeds={b"": FeedState("A/B", b"", 8)}, chains=(chain,))
     state.counters = {name: lambda: 0.0 for name in COUNTERS}
     text = render_metrics(state).decode()
     return set(re.findall(r"^# TYPE (\w+) ", text, re.MULTILINE))

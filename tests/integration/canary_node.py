@@ -31,7 +31,8 @@ async def _leak(daemon: Daemon, config: Any, secret: str, ports: list[int]) -> N
     log.debug("leaking", secret=secret)
     print(secret, flush=True)
     daemon.state.notices["leak"] = secret
-    daemon.state.collateral = {**daemon.state.collateral, secret: 1}
+    # What nothing overwrites.
+    daemon.state.chains[0].endpoints[0].errors[secret] = 1
     (config.enclave.runtime_dir / "leak").write_text(secret)
     with sqlite3.connect(config.store.path, timeout=20) as journal:
         journal.execute(
@@ -70,7 +71,7 @@ async def _obey(daemon: Daemon, config: Any) -> None:
 async def _main(config_file: Path, resolve: Mapping[str, tuple[str, int]]) -> None:
     config = load_config(config_file)
     configure_logging(sys.stderr, level=config.log.level, style="json")
-    daemon = Daemon(config, configured_feeds(config), resolve=resolve, schedule=every_answer)
+    daemon = Daemon([config], configured_feeds(config), resolve=resolve, schedule=every_answer)
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, daemon.stop)
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(daemon.run())

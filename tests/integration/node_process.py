@@ -20,12 +20,12 @@ import typer
 
 from oracle.cli.outcome import ends_with_status
 from oracle.cli.run import run_until_signal
-from oracle.config import Config, load_config
+from oracle.config import Config, load_chains
 from oracle.daemon import Daemon, every_answer
 from oracle.daemon.tasks import leading_error
 from oracle.devnet.process import Child, child
 from oracle.feeds.catalogue import Feed
-from oracle.feeds.configured import configured_feeds
+from oracle.feeds.configured import node_feeds
 from oracle.telemetry.logging import configure_logging
 
 if TYPE_CHECKING:
@@ -96,13 +96,13 @@ async def nodes_of(local: "World") -> AsyncIterator[Nodes]:
 
 
 async def _main(config_file: Path, resolve: Mapping[str, tuple[str, int]]) -> None:
-    def load() -> tuple[Config, tuple[Feed, ...]]:
-        config = load_config(config_file)
-        return config, configured_feeds(config)
+    def load() -> tuple[tuple[Config, ...], tuple[Feed, ...]]:
+        configs = load_chains(config_file)
+        return configs, node_feeds(configs)
 
-    config, feeds = load()
-    configure_logging(sys.stderr, level=config.log.level, style="json")
-    daemon = Daemon(config, feeds, resolve=resolve, schedule=every_answer, load=load)
+    configs, feeds = load()
+    configure_logging(sys.stderr, level=configs[0].log.level, style="json")
+    daemon = Daemon(configs, feeds, resolve=resolve, schedule=every_answer, load=load)
     try:
         async with asyncio.TaskGroup() as tasks:
             running = tasks.create_task(run_until_signal(daemon))

@@ -11,6 +11,7 @@ from oracle.daemon import Daemon, Event, every_answer
 from oracle.daemon.tasks import leading_error
 from oracle.devnet.world import TlsSources, World, WorldOptions, world
 from oracle.feeds.catalogue import Feed
+from oracle.telemetry.state import ChainState
 
 E = TypeVar("E")
 WAIT_S = 50.0
@@ -46,12 +47,19 @@ class Node:
     events: Events
     world: World
 
+    @property
+    def chain(self) -> ChainState:
+        """How its only chain is doing."""
+        return self.daemon.state.chains[0]
+
     async def problem(self, area: str) -> str:
-        """Wait for a problem in this area; its line."""
+        """Wait for a problem in this area, of the node or of its chain; its line."""
         async with asyncio.timeout(WAIT_S):
-            while area not in self.daemon.state.problems:
+            while True:
+                problems = {**self.daemon.state.problems, **self.chain.problems}
+                if area in problems:
+                    return problems[area]
                 await asyncio.sleep(0.02)
-        return self.daemon.state.problems[area]
 
 
 @asynccontextmanager
@@ -87,7 +95,7 @@ async def running_node(
     async with world(options, sources) as local:
         events = Events()
         daemon = Daemon(
-            local.config,
+            [local.config],
             feeds,
             resolve=local.resolve,
             schedule=every_answer,

@@ -126,7 +126,7 @@ async def test_a_hub_without_the_feed_gets_only_what_it_lists(
     extra = select(load_catalogue(), ["eth-usd", "sol-usd"])
     async with running_node(extra, tls, listed=feeds) as node:
         landed = await node.events.next(ReportLanded)
-        assert_clear(node.daemon.state.notices["unlisted"], "not listed in the hub: SOL/USD")
+        assert_clear(node.chain.notices["unlisted"], "not listed in the hub: SOL/USD")
     assert landed.feed_ids == tuple(feed.feed_id for feed in feeds)
 
 
@@ -177,7 +177,7 @@ async def test_a_chain_that_does_not_answer_is_named_and_heals(
             line, r"endpoint 1 of 1: (no answer within 0.5 s|not reachable \(TimeoutError\))$"
         )
         await node.events.next(ReportLanded)
-        assert "submit" not in node.daemon.state.problems
+        assert "submit" not in node.chain.problems
 
 
 def make_folder(path: Path) -> None:

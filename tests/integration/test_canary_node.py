@@ -296,7 +296,9 @@ async def test_no_canary_is_found_in_anything_that_the_host_sees(
     rounds = 10_000 if settings.get_current_profile_name() == "nightly" else 30
     planted = Planted.fresh()
     async with _node(short_tmp, sources, planted, rounds) as node:
-        await node.until(lambda view: view["ready"] and view["reports_landed"] > 0, "ready")
+        await node.until(
+            lambda view: view["ready"] and view["chains"][0]["reports_landed"] > 0, "ready"
+        )
         said = await _trouble(node, sources)
         view = await _rounds(node, rounds)
         canaries = planted.all(node.local.config_file.parent)

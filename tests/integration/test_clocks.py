@@ -13,6 +13,7 @@ from oracle.daemon import Daemon, ReportLanded, ReportPlanned, RoundMade, every_
 from oracle.devnet.price_sources import PriceSources
 from oracle.devnet.world import TlsSources, World, WorldOptions, world
 from oracle.feeds.catalogue import Feed
+from oracle.telemetry.state import ChainState
 from tests.integration.nodes import Events
 
 _LIMIT_S = 100.0
@@ -37,16 +38,23 @@ class Node:
         self.events = events
         self.clock = clock
 
+    @property
+    def chain(self) -> ChainState:
+        """How its only chain is doing."""
+        return self.daemon.state.chains[0]
+
     async def rounds(self, number: int) -> None:
         for _ in range(number):
             await self.events.next(RoundMade, lambda event: bool(event.result.observed_at))
 
     async def until(self, area: str, *, is_problem: bool = False, is_there: bool = True) -> str:
         """Wait for a notice or a problem of an area to come, or to go."""
-        state = self.daemon.state
         async with asyncio.timeout(_LIMIT_S):
             while True:
-                lines = state.problems if is_problem else state.notices
+                node, chain = self.daemon.state, self.chain
+                lines = node.problems | chain.problems
+                if not is_problem:
+                    lines = node.notices | chain.notices
                 if (area in lines) == is_there:
                     return lines.get(area, "")
                 await asyncio.sleep(0.02)
@@ -65,7 +73,7 @@ async def _node(
     async with world(options, TlsSources(sources.ca, sources.ports)) as local:
         events, clock = Events(), HostClock()
         daemon = Daemon(
-            local.config,
+            [local.config],
             feeds,
             resolve=local.resolve,
             schedule=every_answer,
@@ -103,7 +111,7 @@ async def test_a_halted_chain_gets_no_backlog_and_a_fresh_report_when_it_goes_on
         fresh = await node.events.next(ReportLanded)
         assert fresh.report.observed_at >= resumed_at - 2
         await node.until("block time", is_there=False)
-        assert node.daemon.state.reports_refused == 0
+        assert node.chain.reports_refused == 0
 
 
 @pytest.mark.timeout(300)
@@ -117,11 +125,11 @@ async def test_a_chain_from_the_future_gets_no_report_that_it_would_refuse(
             "minutes ahead: no report is sent" in line
         )
         planned = [event for event in node.events.seen if isinstance(event, ReportPlanned)]
-        refused = node.daemon.state.reports_refused
+        refused = node.chain.reports_refused
         await node.rounds(4)
         again = [event for event in node.events.seen if isinstance(event, ReportPlanned)]
         assert again == planned
-        assert node.daemon.state.reports_refused == refused
+        assert node.chain.reports_refused == refused
 
 
 @pytest.mark.timeout(300)
@@ -138,7 +146,7 @@ async def test_steps_of_the_hosts_clock_are_said_and_change_nothing(
                 assert f"{side} the sources'" in node.daemon.state.notices["clock"]
             assert abs(node.daemon.state.clock() - time.time()) <= 7
             assert node.daemon.state.is_accepted
-            assert node.daemon.state.problems == {}
+            assert node.daemon.state.all_problems() == []
         node.clock.error_s = 0
         await node.until("clock", is_there=False)
-        assert node.daemon.state.reports_refused == 0
+        assert node.chain.reports_refused == 0

@@ -128,7 +128,7 @@ async def test_run_registers_serves_health_refuses_a_second_and_ends_on_sigterm(
             assert view["node"]["signer"]["address"] == accepted["signer"]
             assert view["journal"]["transactions"]["mined"] >= 4
             assert code == (0 if view["node"]["ready"] else 3)
-            health = [endpoint["health"] for endpoint in view["node"]["endpoints"]]
+            health = [endpoint["health"] for endpoint in view["node"]["chains"][0]["endpoints"]]
             assert health == ["alive", "unreachable", "alive"]
 
             # A young block, however long the commands before took.

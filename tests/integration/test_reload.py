@@ -46,7 +46,14 @@ async def _until(running: Running, condition: Callable[[dict[str, Any]], bool]) 
 
 
 def _feeds(view: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    return {feed["name"]: feed for feed in view["feeds"]}
+    """What it says of each feed, the node and its only chain together."""
+    [chain] = view["chains"]
+    on_hub = {feed["name"]: feed for feed in chain["feeds"]}
+    return {feed["name"]: feed | on_hub[feed["name"]] for feed in view["feeds"]}
+
+
+def _landed(view: dict[str, Any]) -> int:
+    return int(view["chains"][0]["reports_landed"])
 
 
 async def _command(path: Path, *arguments: str) -> tuple[int, str]:
@@ -75,11 +82,11 @@ async def test_the_commands_change_the_file_and_the_running_node(sources: PriceS
         assert (await _command(path, "pause", "usdt-usd"))[0] == 0
         paused = _feeds(await running.ready())["USDT/USD"]
         assert paused["paused"]
-        before = (await running.ready())["reports_landed"]
-        view = await _until(running, lambda view: view["reports_landed"] >= before + 1)
+        before = _landed(await running.ready())
+        view = await _until(running, lambda view: _landed(view) >= before + 1)
         # A report that was signed before the pause may have landed after it, and no other.
         first = _feeds(view)["USDT/USD"]["landed_at"]
-        view = await _until(running, lambda view: view["reports_landed"] >= before + 3)
+        view = await _until(running, lambda view: _landed(view) >= before + 3)
         assert _feeds(view)["USDT/USD"]["landed_at"] == first
         assert _feeds(view)["BTC/USD"]["landed_at"] > first
         assert (await _command(path, "resume", "usdt-usd"))[0] == 0
@@ -117,8 +124,8 @@ async def test_a_faulty_file_is_refused_and_what_needs_a_restart_is_named(
             assert any(said in notice for notice in view["notices"])
             assert view["config"]["hash"] == started["config"]["hash"]
             assert set(_feeds(view)) == {"BTC/USD", "USDT/USD"}
-        landed = (await running.ready())["reports_landed"]
-        await _until(running, lambda view: view["reports_landed"] > landed)
+        landed = _landed(await running.ready())
+        await _until(running, lambda view: _landed(view) > landed)
 
         text = good.replace("poll_s = 0.5", "poll_s = 0.7")
         view = await reload(text.replace('["btc-usd"]', '["btc-usd", "sol-usd"]'))
@@ -142,12 +149,12 @@ async def test_no_round_of_another_feed_is_missed(sources: PriceSources, is_refu
             # As if host and enclave differed: the enclave computes another id.
             changed[-1] = Feed("sol-usd", _SOL.canonical, bytes(32), _SOL.definition)
 
-        def load() -> tuple[Config, tuple[Feed, ...]]:
-            return local.config, tuple(changed)
+        def load() -> tuple[list[Config], tuple[Feed, ...]]:
+            return [local.config], tuple(changed)
 
         events = Events()
         daemon = Daemon(
-            local.config,
+            [local.config],
             configured_feeds(local.config),
             resolve=local.resolve,
             schedule=every_answer,

@@ -62,13 +62,13 @@ async def test_another_enclave_takes_over_while_reports_go_on(
             assert ready.address == node.daemon.state.signer.address != before
             assert node.daemon.state.is_accepted
             # One report may have been on its way; the next one is of the new signer.
-            landings = node.daemon.state.reports_landed
-            while node.daemon.state.reports_landed < landings + 2:
+            landings = node.chain.reports_landed
+            while node.chain.reports_landed < landings + 2:
                 await node.events.next(ReportLanded)
             async with asyncio.timeout(_LIMIT_S):
                 while not _gone(old):
                     await asyncio.sleep(0.02)
-        assert node.daemon.state.reports_refused == 0
+        assert node.chain.reports_refused == 0
 
 
 @pytest.mark.timeout(300)

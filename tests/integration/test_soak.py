@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -94,7 +95,7 @@ async def _soak(node: Child, health: str, rounds: int) -> tuple[list[Sample], in
     samples: list[Sample] = []
     async with aiohttp.ClientSession() as session:
 
-        async def ready() -> dict[str, int]:
+        async def ready() -> dict[str, Any]:
             async with session.get(health) as response:
                 return dict(await response.json())
 
@@ -109,7 +110,7 @@ async def _soak(node: Child, health: str, rounds: int) -> tuple[list[Sample], in
                 following = max(following + (rounds - _WARM) // _SAMPLES, done)
             await asyncio.sleep(0.1)
         assert view["enclave_starts"] == 1
-        return samples, view["reports_landed"]
+        return samples, view["chains"][0]["reports_landed"]
 
 
 def _rows(journal: Path) -> int:

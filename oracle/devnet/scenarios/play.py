@@ -115,7 +115,7 @@ class Play:
         """
         self._events.clear()
         daemon = Daemon(
-            config or self.world.config,
+            [config or self.world.config],
             self.feeds,
             resolve=self.world.resolve,
             schedule=every_answer,
@@ -224,7 +224,7 @@ class Play:
 
     def _problems(self) -> list[str]:
         """What keeps the node from its work, as far as it knows."""
-        return [] if self._daemon is None else list(self._daemon.state.problems.values())
+        return [] if self._daemon is None else self._daemon.state.all_problems()
 
 
 def _span(seconds: int) -> str:

@@ -119,7 +119,7 @@ def test_validate_prints_settings_ids_and_hash_and_no_secret(config: Path) -> No
 
 def test_validate_for_machines_is_one_json_document(config: Path) -> None:
     view = json.loads(_call("validate", "-c", config, "--output", "json").output)
-    assert view["dry_run"] is True
+    assert view["dry_run"] == ["anvil"]
     assert [feed["name"] for feed in view["feeds"]][-2:] == ["BTC/USD", "ETH/USD"]
     assert all(len(feed["feed_id"]) == 66 for feed in view["feeds"])
     assert len(view["config_hash"]) == 16
@@ -180,3 +180,69 @@ async def test_status_of_a_node_that_does_not_run_shows_the_journal_and_ends_wit
 )
 def test_the_exit_status_says_what_to_do(error: OracleError, status: int) -> None:
     assert exit_status(error) == ExitStatus(status)
+
+
+SECOND = GOOD.replace("[chain]", "[[chains]]").replace(
+    "[enclave]",
+    f'''[[chains]]
+name = "other"
+chain_id = 1337
+network = "anvil"
+rpc_urls = ["http://127.0.0.1:2"]
+registry = "{ADDRESS}"
+signer_set = "{ADDRESS}"
+hub = "{ADDRESS}"
+feeds = ["eth-usd"]
+
+[enclave]''',
+)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("registry", "list"),
+        ("registry", "show", ADDRESS),
+        ("registry", "revoke", ADDRESS),
+        ("registry", "register"),
+        ("registry", "renew"),
+        ("registry", "recheck", ADDRESS),
+        ("collateral", "status"),
+        ("collateral", "update"),
+    ],
+)
+def test_a_command_for_one_of_several_chains_lists_their_names(
+    config: Path, words: tuple[str, ...]
+) -> None:
+    config.write_text(SECOND)
+    result = _call(*words, "-c", config)
+    assert result.exit_code == 2
+    assert "has several chains: say --chain NAME, one of anvil, other" in result.stderr
+    result = _call(*words, "-c", config, "--chain", "othr")
+    assert result.exit_code == 2
+    assert "--chain 'othr', wanted one of anvil, other" in result.stderr
+
+
+def test_the_chain_that_is_named_is_the_one(config: Path) -> None:
+    keys = '[chains.keys]\nkeystore = "none.json"\npassword_file = "none"\n\n[enclave]'
+    config.write_text(SECOND.replace("[enclave]", keys))
+    call = ("registry", "revoke", ADDRESS, "-c", config, "--chain")
+    assert "none.json: cannot be read" in _call(*call, "other").stderr
+    assert "keys.keystore is not set" in _call(*call, "anvil").stderr
+
+
+def test_validate_shows_each_chain(config: Path) -> None:
+    config.write_text(SECOND)
+    result = _call("validate", "-c", config)
+    assert result.output.count("[[chains]]") == 2
+    assert "SECRET" not in result.output
+    assert "would be a dry run on other" in result.output
+
+
+def test_a_feed_that_a_chain_wants_cannot_be_removed(config: Path) -> None:
+    config.write_text(SECOND)
+    result = _call("feeds", "remove", "eth-usd", "-c", config)
+    assert result.exit_code == 2
+    assert "chain other reports 'eth-usd', which is none of the feeds" in result.stderr
+    assert config.read_text() == SECOND
+    assert _call("feeds", "pause", "btc-usd", "-c", config).exit_code == 0

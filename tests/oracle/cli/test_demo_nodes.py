@@ -1,15 +1,14 @@
 from oracle.cli.demo_nodes import obstacle_line
-from oracle.telemetry.state import FeedState, NodeState
+from oracle.telemetry.state import ChainState, FeedState, NodeState
 
 
 def node(*, is_accepted: bool = True, problem: str = "", failure: str = "") -> NodeState:
     feed = FeedState("BTC/USD", b"\x01" * 32, 8, failure=failure)
     if failure:
         feed.source_failures = {"kraken": "status 503"}
-    state = NodeState(started_at=0, is_dry_run=False, feeds={feed.feed_id: feed})
-    state.is_accepted = is_accepted
-    state.problems = {"quorum": problem} if problem else {}
-    return state
+    chain = ChainState("here", is_dry_run=False, is_accepted=is_accepted)
+    chain.problems = {"quorum": problem} if problem else {}
+    return NodeState(started_at=0, feeds={feed.feed_id: feed}, chains=(chain,))
 
 
 def test_one_node_speaks_for_itself() -> None:

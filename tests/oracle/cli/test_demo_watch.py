@@ -12,7 +12,7 @@ from oracle.cli.demo_watch import Watch
 from oracle.daemon import ReportLanded, ReportOvertaken, ReportRefused, RoundMade, SignerReady
 from oracle.devnet.deploy import FeedContracts
 from oracle.registration import Standing
-from oracle.telemetry.state import NodeState, SignerState
+from oracle.telemetry.state import ChainState, NodeState, SignerState
 from tests.fakes.fake_chain import signer_status
 
 AT = 1_795_233_612
@@ -51,9 +51,8 @@ def ready(address: str) -> SignerReady:
 def node(*, is_up: bool = True) -> NodeState:
     return NodeState(
         started_at=0,
-        is_dry_run=False,
         signer=SignerState(is_sandboxed=True),
-        is_accepted=is_up,
+        chains=(ChainState("here", is_dry_run=False, is_accepted=is_up),),
     )
 
 

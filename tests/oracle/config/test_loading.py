@@ -186,9 +186,9 @@ def test_masking_leaves_nothing_of_an_url_but_scheme_host_and_port() -> None:
 
 
 def test_the_hash_of_the_configuration_changes_with_it_and_only_then() -> None:
-    one = config_hash(_config())
-    assert one == config_hash(_config(daemon={"poll_s": 1}))
-    assert one != config_hash(_config(daemon={"poll_s": 2}))
+    one = config_hash([_config()])
+    assert one == config_hash([_config(daemon={"poll_s": 1})])
+    assert one != config_hash([_config(daemon={"poll_s": 2})])
 
 
 def test_a_private_file_is_read(tmp_path: Path) -> None:

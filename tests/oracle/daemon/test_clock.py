@@ -17,7 +17,7 @@ class Time:
     def __init__(self) -> None:
         self.monotonic = FakeMonotonic(50.0)
         self.error_s = 0.0
-        self.state = NodeState(started_at=0, is_dry_run=False)
+        self.state = NodeState(started_at=0)
         self.problems = Problems(self.state)
         self.clock = NodeClock(self.problems, wall=self.wall, monotonic=self.monotonic)
 
@@ -97,7 +97,7 @@ class Chain:
 
     def __init__(self) -> None:
         self.monotonic = FakeMonotonic(0.0)
-        self.state = NodeState(started_at=0, is_dry_run=False)
+        self.state = NodeState(started_at=0)
         self.watch = BlockWatch(
             Problems(self.state),
             halt_s=60,

@@ -14,7 +14,7 @@ from oracle.collateral.keeper import CollateralKeeper, Stock
 from oracle.daemon.collateral import CollateralWatch
 from oracle.daemon.problems import Problems
 from oracle.devnet.silicon.vendor import SiliconVendor
-from oracle.telemetry.state import NodeState
+from oracle.telemetry.state import ChainState
 from tests.fakes.pcs import AT, NOW
 from tests.oracle.collateral.test_plan import chain_of, documents_of
 
@@ -46,7 +46,7 @@ class FakeKeeper:
 @dataclass
 class Bench:
     keeper: FakeKeeper
-    state: NodeState
+    state: ChainState
     watch: CollateralWatch
     time: list[float]
 
@@ -60,7 +60,7 @@ class Bench:
 
 
 def _bench(*outcomes: Stock | Exception, now: float = AT) -> Bench:
-    state = NodeState(started_at=0, is_dry_run=False)
+    state = ChainState("here", is_dry_run=False)
     keeper, time = FakeKeeper(list(outcomes)), [now]
     watch = CollateralWatch(
         cast(CollateralKeeper, keeper),

@@ -8,7 +8,7 @@ import pytest
 from oracle.daemon.gas import AREA, watch_budget
 from oracle.daemon.problems import Problems
 from oracle.telemetry.metrics import render_metrics
-from oracle.telemetry.state import NodeState
+from oracle.telemetry.state import ChainState, NodeState
 
 
 @dataclass
@@ -23,7 +23,7 @@ class FakeSpender:
         return self.left.pop(0) if len(self.left) > 1 else self.left[0]
 
 
-async def _watch(spender: FakeSpender, state: NodeState, looks: int) -> None:
+async def _watch(spender: FakeSpender, state: ChainState, looks: int) -> None:
     async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
         watching = tasks.create_task(
             watch_budget(spender, 100, state=state, problems=Problems(state), look_s=0.001)
@@ -40,17 +40,21 @@ async def _watch(spender: FakeSpender, state: NodeState, looks: int) -> None:
 async def test_the_alarm_is_on_while_a_fifth_or_less_is_left(
     left: list[int | None], is_alarmed: bool
 ) -> None:
-    state = NodeState(started_at=0, is_dry_run=False)
+    state = ChainState("here", is_dry_run=False)
     last = left[-1]
     await _watch(FakeSpender(left), state, looks=3)
     assert (AREA in state.notices) is is_alarmed
     assert state.budget_left_wei == last
-    line = b"" if last is None else f"oracle_gas_budget_left_wei {float(last)}".encode()
-    assert line in render_metrics(state)
+    line = (
+        b""
+        if last is None
+        else f'oracle_gas_budget_left_wei{{chain="here"}} {float(last)}'.encode()
+    )
+    assert line in render_metrics(NodeState(0, chains=(state,)))
 
 
 async def test_without_a_budget_nothing_is_watched() -> None:
-    state, spender = NodeState(started_at=0, is_dry_run=False), FakeSpender([1])
+    state, spender = ChainState("here", is_dry_run=False), FakeSpender([1])
     await watch_budget(spender, None, state=state, problems=Problems(state))
     assert (spender.looks, state.budget_left_wei) == (0, None)
-    assert b"gas_budget" not in render_metrics(state)
+    assert b"gas_budget" not in render_metrics(NodeState(0, chains=(state,)))

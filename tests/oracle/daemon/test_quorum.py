@@ -25,7 +25,7 @@ from oracle.quorum.certificates import Certificate, Identity
 from oracle.quorum.enclave import QuorumEnclave
 from oracle.quorum.messages import CosignRequest
 from oracle.quorum.peers import PeerClient, PeerFailed
-from oracle.telemetry.state import FeedState, NodeState, QuorumState
+from oracle.telemetry.state import ChainState, HubFeed, QuorumState
 from tests.fakes.fake_chain import FakeChain
 from tests.fakes.quorum import (
     CHAIN_ID,
@@ -67,7 +67,7 @@ class Bench:
     chain: FakeChain
     enclaves: list[FakeEnclave]
     peers: list[FakePeer]
-    state: NodeState
+    state: ChainState
     quorum: QuorumState
     sender: FakeSender
     events: list[Event]
@@ -95,8 +95,8 @@ async def _bench(
     enclaves = [FakeEnclave() for _ in range(nodes)]
     hub = hub_view(enclaves, m=m)
     chain = FakeChain(feeds=FEEDS, signatures=m, others=Seats(hub.operators, hub.signers))
-    state = NodeState(started_at=0, is_dry_run=False)
-    state.feeds = {f: FeedState(f"F{f[0]}/USD", f, 8) for f in FEEDS}
+    state = ChainState("here", is_dry_run=False)
+    state.feeds = {f: HubFeed(f"F{f[0]}/USD", f) for f in FEEDS}
     problems, quorum = Problems(state), QuorumState()
     view = ChainView(chain, state, problems, account="", low_balance_wei=0, has_peers=True)
     await view.refresh()
@@ -258,7 +258,7 @@ async def test_too_few_is_a_problem_that_names_them_until_the_next_success(
             peer.failure = PeerFailed("refused the connection")
         await bench.round()
         assert bench.problem.startswith("1 of 2 observations: 0x00000000… (https://node1.example")
-        assert bench.problem in bench.state.unready(0.0, round_limit_s=30)
+        assert bench.problem in bench.state.unready()
         assert bench.quorum.missed == 1
         bench.peers[1].failure = None
         await bench.round()

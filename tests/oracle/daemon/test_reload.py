@@ -17,7 +17,7 @@ from oracle.enclave_link import EnclaveLost
 from oracle.feeds.catalogue import Feed
 from oracle.feeds.configured import configured_feeds
 from oracle.feeds.endpoints import targets
-from oracle.telemetry.state import NodeState
+from oracle.telemetry.state import ChainState, NodeState
 from tests.fakes.fake_chain import FakeChain
 
 ADDRESS = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
@@ -80,29 +80,30 @@ class Bench:
 async def _bench(first: Config, *files: Config | ConfigError) -> AsyncIterator[Bench]:
     queue = list(files)
 
-    def load() -> tuple[Config, tuple[Feed, ...]]:
+    def load() -> tuple[list[Config], tuple[Feed, ...]]:
         found = queue.pop(0)
         if isinstance(found, ConfigError):
             raise found
-        return found, configured_feeds(found)
+        return [found], configured_feeds(found)
 
-    state = NodeState(started_at=0, is_dry_run=False)
+    here = ChainState("here", is_dry_run=False)
+    state = NodeState(started_at=0, chains=(here,))
     problems, rounds, relay, chain = Problems(state), FakeRounds(), FakeRelay(), FakeChain()
 
     def running() -> RoundLoop | None:
         return cast(RoundLoop, rounds) if bench.has_enclave else None
 
     reloader = Reloader(
-        Serving.of(first, configured_feeds(first)),
+        Serving.of([first], configured_feeds(first)),
         load,
         state=state,
         problems=problems,
         rounds=running,
     )
     bench = Bench(reloader, state, rounds, relay, chain, queue)
-    view = ChainView(chain, state, problems, account="", low_balance_wei=0)
+    view = ChainView(chain, here, Problems(here), account="", low_balance_wei=0)
     async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
-        running_task = tasks.create_task(reloader.run(view, relay))
+        running_task = tasks.create_task(reloader.run([view], relay))
         yield bench
         running_task.cancel()
 
@@ -120,7 +121,7 @@ async def test_the_enclave_loads_before_the_relay_forgets_and_state_follows(tmp_
         ]
         assert bench.names == ["USDT/USD", "BTC/USD"]
         assert [feed.is_paused for feed in bench.state.feeds.values()] == [True, False]
-        assert bench.reloader.serving.config.feeds == two.feeds
+        assert bench.reloader.serving.configs[0].feeds == two.feeds
 
 
 async def test_a_feed_that_stays_keeps_what_is_known_of_it(tmp_path: Path) -> None:
@@ -160,7 +161,7 @@ async def test_what_the_enclave_refuses_is_taken_back(tmp_path: Path) -> None:
             targets(feed.definition for feed in configured_feeds(one))
         )
         assert bench.state.config.fault == "adapter okx/2 is unknown"
-        assert bench.reloader.serving.config.feeds == one.feeds
+        assert bench.reloader.serving.configs[0].feeds == one.feeds
 
 
 async def test_an_enclave_that_ends_meanwhile_is_waited_for(tmp_path: Path) -> None:
@@ -187,7 +188,7 @@ async def test_a_chain_that_does_not_answer_holds_no_reload_up(tmp_path: Path) -
         bench.chain.feed_ids = silent  # type: ignore[method-assign]  # an endpoint that fails
         await bench.reload()
         assert bench.rounds.loaded
-        assert [feed.index for feed in bench.state.feeds.values()] == [None, None]
+        assert [feed.index for feed in bench.state.chains[0].feeds.values()] == [None, None]
 
 
 async def test_what_needs_a_restart_is_named_and_the_feeds_are_taken(tmp_path: Path) -> None:
@@ -198,4 +199,37 @@ async def test_what_needs_a_restart_is_named_and_the_feeds_are_taken(tmp_path: P
         assert bench.state.config.needs_restart == ("daemon.poll_s", "gas.max_fee_wei")
         assert bench.state.notices["config"].endswith("restart: daemon.poll_s, gas.max_fee_wei")
         assert bench.rounds.loaded == [(["usdt-usd", "sol-usd"], 0)]
-        assert bench.reloader.serving.config.daemon.poll_s == 1
+        assert bench.reloader.serving.configs[0].daemon.poll_s == 1
+
+
+@dataclass
+class FakeView:
+    """Answers, or hangs until it is cancelled."""
+
+    name: str
+    hangs: bool
+    looks: int = 0
+    later: int = 0
+
+    async def refresh(self) -> None:
+        self.looks += 1
+        if self.hangs:
+            await asyncio.Event().wait()
+
+    def refresh_soon(self) -> None:
+        self.later += 1
+
+
+async def test_a_chain_that_hangs_holds_up_no_reload(tmp_path: Path) -> None:
+    one, two = _config(tmp_path, "btc-usd"), _config(tmp_path, "sol-usd")
+    bad, good = FakeView("bad", hangs=True), FakeView("good", hangs=False)
+    async with _bench(one, two) as bench:
+        bench.reloader._look_s = 0.01
+        await bench.reloader._change(
+            bench.reloader.serving,
+            Serving.of([two], configured_feeds(two)),
+            cast(list[ChainView], [bad, good]),
+            bench.relay,
+        )
+        assert bench.rounds.loaded
+        assert [(view.looks, view.later) for view in (bad, good)] == [(1, 1), (1, 0)]

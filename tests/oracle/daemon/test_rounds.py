@@ -26,13 +26,14 @@ from oracle.daemon.events import (
     RoundMade,
 )
 from oracle.daemon.problems import Problems
-from oracle.daemon.rounds import SLOW_S, RoundLoop, every_answer
+from oracle.daemon.reports import Reporter, every_answer
+from oracle.daemon.rounds import SLOW_S, RoundLoop
 from oracle.daemon.submission import Submission, Target
 from oracle.enclave_link import EnclaveClient, EnclaveLost
 from oracle.feeds.catalogue import load_catalogue
 from oracle.registration import Standing
 from oracle.scheduler import Candidate, Due, Landed, Reason
-from oracle.telemetry.state import FeedState, NodeState
+from oracle.telemetry.state import ChainState, FeedState, HubFeed, NodeState
 from tests.fakes.fake_chain import OPERATOR, FakeChain, FakeSubmitter, signer_status
 from tests.fakes.process import FakeMonotonic
 
@@ -98,8 +99,10 @@ class Bench:
     client: FakeClient
     chain: FakeChain
     submitter: FakeSubmitter
-    state: NodeState
+    state: ChainState
+    node: NodeState
     view: ChainView
+    reporter: Reporter
     loop: RoundLoop
     journal: FakeJournal
     events: list[Event]
@@ -137,8 +140,10 @@ async def _bench(
     renew_s: float = 0.0,
 ) -> AsyncIterator[Bench]:
     chain = FakeChain(feeds=tuple(listed))
-    state = NodeState(started_at=0, is_dry_run=is_dry_run)
-    state.feeds = {f.feed_id: FeedState(f.definition.name, f.feed_id, 8) for f in FEEDS}
+    state = ChainState("here", is_dry_run=is_dry_run)
+    state.feeds = {f.feed_id: HubFeed(f.definition.name, f.feed_id) for f in FEEDS}
+    node = NodeState(started_at=0, chains=(state,))
+    node.feeds = {f.feed_id: FeedState(f.definition.name, f.feed_id, 8) for f in FEEDS}
     problems = Problems(state)
     view = ChainView(chain, state, problems, account=OPERATOR, low_balance_wei=10, retry_s=0.001)
     await view.refresh()
@@ -170,9 +175,8 @@ async def _bench(
             task.add_done_callback(running.discard)
             return task
 
-        loop = RoundLoop(
+        reporter = Reporter(
             cast(EnclaveClient, client),
-            feeds=FEEDS,
             view=view,
             state=state,
             problems=problems,
@@ -184,12 +188,22 @@ async def _bench(
             spawn=spawn,
             report_feeds=report_feeds,
         )
+        loop = RoundLoop(
+            cast(EnclaveClient, client),
+            feeds=FEEDS,
+            reporters=[reporter],
+            state=node,
+            problems=Problems(node),
+            observer=events.append,
+        )
         yield Bench(
             client,
             chain,
             submitter,
             state,
+            node,
             view,
+            reporter,
             loop,
             journal,
             events,
@@ -263,7 +277,7 @@ async def test_a_feed_without_an_answer_is_left_out_and_says_why() -> None:
         await bench.round()
         [landed] = bench.of(ReportLanded)
         assert landed.feed_ids == (IDS[0], IDS[2])
-        feed = bench.state.feeds[IDS[1]]
+        feed = bench.node.feeds[IDS[1]]
         assert feed.failure == "2 sources, wanted 3"
         assert feed.source_failures == {"kraken": "HTTP status 503"}
 
@@ -281,7 +295,7 @@ async def test_before_the_signer_is_accepted_nothing_is_signed() -> None:
     async with _bench(standing=None) as bench:
         await bench.round()
         assert bench.client.signed == []
-        assert bench.state.rounds == 1
+        assert bench.node.rounds == 1
 
 
 async def test_a_hub_that_is_not_live_gets_nothing() -> None:
@@ -488,6 +502,25 @@ async def test_when_the_chain_cannot_say_whether_it_was_overtaken_it_is_refused(
         bench.chain.hub = down  # type: ignore[method-assign]  # it does not answer
         await bench.round()
         assert bench.state.reports_refused == 1
+
+
+async def test_what_is_refused_for_one_chain_is_reported_on_the_next() -> None:
+    async with _bench() as bench, _bench() as other:
+        refusing = FakeClient(refuses_to_sign=RequestRefused("not newer"))
+        other.reporter._client = cast(EnclaveClient, refusing)
+        bench.loop._reporters = (other.reporter, bench.reporter)
+        await bench.round()
+        assert other.submitter.sent == []
+        assert len(bench.of(ReportLanded)) == 1
+
+
+async def test_a_chain_is_sent_only_the_feeds_that_it_takes() -> None:
+    async with _bench() as bench:
+        del bench.state.feeds[IDS[1]]
+        await bench.round()
+        assert bench.client.asked[-1] == IDS
+        assert bench.client.signed[-1].feed_ids == (IDS[0], IDS[2])
+        assert bench.state.notices == {}
 
 
 async def test_an_enclave_that_refuses_to_sign_sends_nothing_and_goes_on() -> None:
@@ -753,7 +786,7 @@ class Loader(FakeClient):
 async def test_feeds_change_between_two_rounds_and_never_within_one() -> None:
     async with _bench() as bench:
         client = Loader()
-        bench.loop._client = cast(EnclaveClient, client)
+        bench.loop._client = bench.reporter._client = cast(EnclaveClient, client)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(bench.loop._round())
             await asyncio.sleep(0.001)
@@ -853,8 +886,8 @@ async def test_the_view_looks_often_while_the_chains_time_is_off() -> None:
 
 async def test_a_slow_enclave_is_said_until_it_is_quick_again() -> None:
     async with _bench(_due()) as bench:
-        bench.state.round_s = SLOW_S + 1
+        bench.node.round_s = SLOW_S + 1
         bench.loop._note_pace()
-        assert bench.state.notices["slow enclave"].startswith("a round takes longer than 10 s; at")
+        assert bench.node.notices["slow enclave"].startswith("a round takes longer than 10 s; at")
         await bench.round()
-        assert bench.state.notices == {}
+        assert bench.node.notices == {}

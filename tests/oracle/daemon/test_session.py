@@ -20,7 +20,7 @@ from oracle.enclave_link import EnclaveClient, EnclaveLost
 from oracle.enclave_process import Enclave
 from oracle.feeds.catalogue import load_catalogue
 from oracle.registration import Registrar, SignerRevoked, SignerSuspended, Standing
-from oracle.telemetry.state import NodeState
+from oracle.telemetry.state import ChainState, NodeState
 from tests.fakes.fake_chain import FakeChain, signer_status
 
 HELLO = wire.HelloResult(
@@ -62,7 +62,8 @@ class FakeLoader:
 class Bench:
     standings: Standings
     registrar: FakeRegistrar
-    state: NodeState
+    state: ChainState
+    node: NodeState
     events: list[Event]
 
     async def until(self, condition: Callable[[], bool]) -> None:
@@ -78,14 +79,15 @@ def _enclave(client: Any = None) -> Enclave:
     return Enclave(cast(EnclaveClient, client), HELLO, 1, True, "unix:/none")
 
 
-def _bench(*outcomes: Standing | Exception) -> Bench:
-    state = NodeState(started_at=0, is_dry_run=False)
+def _bench(*outcomes: Standing | Exception, is_only_chain: bool = True) -> Bench:
+    state = ChainState("here", is_dry_run=False)
+    node = NodeState(started_at=0, chains=(state,))
     problems = Problems(state)
     events: list[Event] = []
     registrar = FakeRegistrar(list(outcomes))
     view = ChainView(FakeChain(), state, problems, account="", low_balance_wei=0)
     enclave = _enclave()
-    note_enclave(state, enclave)
+    note_enclave(node, enclave)
     standings = Standings(
         enclave,
         cast(Registrar, registrar),
@@ -93,17 +95,19 @@ def _bench(*outcomes: Standing | Exception) -> Bench:
         state=state,
         problems=problems,
         observer=events.append,
+        starts=1,
+        is_only_chain=is_only_chain,
         renew_before_s=1_000,
         clock=lambda: 3_000.0,
         retry_s=0.001,
     )
-    return Bench(standings, registrar, state, events)
+    return Bench(standings, registrar, state, node, events)
 
 
 def test_a_new_enclave_is_noted_and_not_yet_accepted() -> None:
     bench = _bench(_standing())
-    assert bench.state.enclave_starts == 1
-    assert bench.state.signer.tee == "TDX"
+    assert bench.node.enclave_starts == 1
+    assert bench.node.signer.tee == "TDX"
     assert not bench.state.is_accepted
 
 
@@ -113,15 +117,15 @@ async def test_an_accepted_signer_is_said_once_and_shown() -> None:
     [ready] = bench.events
     assert isinstance(ready, SignerReady)
     assert (ready.standing, ready.starts) == (_standing(), 1)
-    assert bench.state.signer.tier == "DEV"
-    assert bench.state.signer.position == 7
-    assert bench.state.signer.expires_at == 9_000
+    assert bench.state.standing.tier == "DEV"
+    assert bench.state.standing.position == 7
+    assert bench.state.standing.expires_at == 9_000
 
 
 async def test_what_ends_the_registration_is_shown() -> None:
     bench = _bench(_standing(cause=LifeCause.COLLATERAL))
     await bench.until(lambda: bench.state.is_accepted)
-    assert bench.state.signer.limited_by == "collateral"
+    assert bench.state.standing.limited_by == "collateral"
 
 
 async def test_a_suspended_signer_is_not_accepted_and_comes_back() -> None:
@@ -174,6 +178,18 @@ async def test_a_revoked_signer_ends_the_enclave() -> None:
     bench = _bench(SignerRevoked("signer 0x1 was revoked"))
     with pytest.raises(EnclaveLost, match="was revoked"):
         await bench.standings.keep()
+
+
+async def test_a_signer_revoked_on_one_of_several_chains_goes_on_for_the_others() -> None:
+    revoked = SignerRevoked("signer 0x1 was revoked; it needs a new key")
+    bench = _bench(_standing(), revoked, revoked, _standing(), is_only_chain=False)
+    await bench.until(lambda: bench.state.is_accepted)
+    bench.standings.recheck()
+    await bench.until(lambda: "registration" in bench.state.problems)
+    assert bench.state.problems["registration"] == f"{revoked}: `oracle rotate` makes one"
+    assert (bench.standings.now, bench.state.is_accepted) == (None, False)
+    await bench.until(lambda: bench.state.is_accepted)
+    assert bench.state.problems == {}
 
 
 async def test_the_renewal_margin_is_bounded_by_the_life_of_the_registration() -> None:

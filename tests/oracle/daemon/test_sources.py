@@ -33,7 +33,7 @@ class FakeEnclave:
 
     def __init__(self, *says: tuple[SourceHealth, ...]) -> None:
         self._says = list(says)
-        self.state = NodeState(started_at=1, is_dry_run=False)
+        self.state = NodeState(started_at=1)
         self.seen: list[tuple[SourceHealth, ...]] = []
 
     async def health(self) -> HealthResult:

@@ -9,7 +9,7 @@ import pytest
 from enclave.domain.errors import ConfigError
 from oracle.config import Config, build_config
 from oracle.feeds.catalogue import FOLDER, load_catalogue
-from oracle.feeds.configured import configured_feeds
+from oracle.feeds.configured import chain_feeds, configured_feeds, node_feeds
 
 ADDRESS = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
 
@@ -60,3 +60,26 @@ def test_a_file_that_equals_a_named_feed_is_served_once(tmp_path: Path) -> None:
 def test_what_does_not_exist_is_refused(tmp_path: Path, feeds: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match="nope"):
         configured_feeds(_config(tmp_path, **feeds))
+
+
+def _on(base: Path, *names: str, **feeds: Any) -> Config:
+    config = _config(base, **feeds)
+    return config.model_copy(update={"chain": config.chain.model_copy(update={"feeds": names})})
+
+
+def test_a_chain_may_take_some_of_the_feeds_and_all_are_served(tmp_path: Path) -> None:
+    _own(tmp_path)
+    feeds: dict[str, Any] = {"catalogue": ["btc-usd", "sol-usd"], "files": ["own.toml"]}
+    configs = [_on(tmp_path, "own", "btc-usd", **feeds), _config(tmp_path, **feeds)]
+    found = node_feeds(configs)
+    assert [feed.name for feed in found] == ["usdt-usd", "btc-usd", "sol-usd", "own"]
+    assert [feed.name for feed in chain_feeds(configs[0], found)] == ["btc-usd", "own"]
+    assert chain_feeds(configs[1], found) == found
+
+
+def test_a_chain_may_take_a_paused_feed_but_none_that_is_not_there(tmp_path: Path) -> None:
+    paused = {"catalogue": ["btc-usd", "sol-usd"], "paused": ["sol-usd"]}
+    assert configured_feeds(_on(tmp_path, "sol-usd", **paused))
+    good, bad = _config(tmp_path, catalogue=["btc-usd"]), _on(tmp_path, "x", catalogue=["btc-usd"])
+    with pytest.raises(ConfigError, match="chain anvil reports 'x', which is none of the feeds"):
+        node_feeds([good, bad])
