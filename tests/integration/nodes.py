@@ -18,10 +18,16 @@ WAIT_S = 50.0
 
 
 class Events:
-    """Everything that a daemon said, and waiting for what it will say."""
+    """Everything that a daemon said, and waiting for what it will say.
+
+    Attributes:
+        seen: In order.
+        react: Called with each event at once, before the daemon goes on.
+    """
 
     def __init__(self) -> None:
         self.seen: list[Event] = []
+        self.react: Callable[[Event], None] = lambda _: None
         self._more = asyncio.Condition()
         self._news: asyncio.Queue[Event] = asyncio.Queue()
 
@@ -29,6 +35,7 @@ class Events:
         """What the daemon calls."""
         self.seen.append(event)
         self._news.put_nowait(event)
+        self.react(event)
 
     async def next(self, kind: type[E], where: Callable[[E], bool] = lambda _: True) -> E:
         """The next event of a kind; those before it are passed over."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from oracle.daemon import EnclaveEnded, ReportLanded, SignerReady
+from oracle.daemon import EnclaveEnded, Event, ReportLanded, ReportPlanned, RoundMade, SignerReady
 from oracle.devnet.deploy import read_price
 from oracle.devnet.price_sources import PriceSources
 from oracle.devnet.world import TlsSources
@@ -73,6 +73,41 @@ async def test_a_killed_enclave_is_replaced_registered_and_goes_on(
     assert second.standing.status.image_id == first.standing.status.image_id
     assert after.report.observed_at > before.report.observed_at
     assert reading[2] == after.report.observed_at
+
+
+async def test_an_enclave_that_dies_instead_of_signing_costs_a_round_and_no_report(
+    sources: PriceSources, feeds: tuple[Feed, ...]
+) -> None:
+    async with running_node(feeds, TlsSources(sources.ca, sources.ports)) as node:
+        events, loop = node.events, asyncio.get_running_loop()
+        unsigned: list[RoundMade] = []
+
+        def die(event: Event) -> None:
+            """Stand still from before the request to sign is sent, and die after it was."""
+            planned = [each for each in events.seen if isinstance(each, ReportPlanned)]
+            landed = [each for each in events.seen if isinstance(each, ReportLanded)]
+            if unsigned or not landed or len(planned) > len(landed):
+                return
+            if isinstance(event, RoundMade) and event.result.observed_at > _newest(landed):
+                unsigned.append(event)
+                enclave = innermost(node.daemon.enclave_pid)
+                os.kill(enclave, signal.SIGSTOP)
+                loop.call_later(0.2, os.kill, enclave, signal.SIGKILL)
+
+        events.react = die
+        ended = await events.next(EnclaveEnded)
+        before = [each for each in events.seen if isinstance(each, ReportLanded)]
+        after = await events.next(ReportLanded)
+
+    assert ended.reason == "sign: the enclave closed the connection"
+    [round_] = unsigned
+    assert _newest(before) < round_.result.observed_at < after.report.observed_at
+    assert set(after.feed_ids) >= {answer.feed_id for answer in round_.result.answers}
+    assert node.daemon.state.enclave_starts == 2
+
+
+def _newest(landed: list[ReportLanded]) -> int:
+    return max(each.report.observed_at for each in landed)
 
 
 async def test_without_a_sandbox_it_works_says_so_and_ends_with_its_daemon(
