@@ -1,18 +1,12 @@
 """The submitter's key: pays gas and holds the operator's seat. It signs no report."""
 
 import json
+import sys
 from dataclasses import dataclass
 from typing import Any
 
-from coincurve import PrivateKey, PublicKey
-
 from enclave.domain.errors import ConfigError
-from enclave.domain.report import keccak256
-from oracle.chain.keystore import decrypt_keystore
-from oracle.chain.signing import sign_transaction
 from oracle.config import checksum_address
-
-_SECRET_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +18,12 @@ class SubmitterKey:
     """
 
     address: str
-    _key: PrivateKey
+    _account: Any
 
     def sign(self, fields: dict[str, Any]) -> tuple[bytes, bytes]:
-        """Sign a transaction; its raw bytes and its hash. See `sign_transaction`."""
-        return sign_transaction(self._key, fields)
+        """Sign a transaction; its raw bytes and its hash."""
+        signed = self._account.sign_transaction(fields)
+        return bytes(signed.raw_transaction), bytes(signed.hash)
 
     def __repr__(self) -> str:
         return f"SubmitterKey({self.address})"
@@ -44,27 +39,43 @@ def unlock(keystore: bytes, password: bytes) -> SubmitterKey:
     Raises:
         ConfigError: Not a keystore, or another password. Neither is ever in the message.
     """
-    return submitter_key(decrypt_keystore(keystore, password.removesuffix(b"\n")))
+    try:
+        values = json.loads(keystore)
+        secret = _accounts().decrypt(values, password.removesuffix(b"\n").decode())
+    except (ValueError, TypeError, KeyError, AttributeError, NotImplementedError) as error:
+        reason = "wrong password" if "MAC" in str(error) else "not a keystore of version 3"
+        raise ConfigError(f"keys.keystore cannot be unlocked: {reason}") from None
+    return submitter_key(bytes(secret))
 
 
 def submitter_key(secret: bytes) -> SubmitterKey:
-    """A key from its 32 bytes.
+    """A key from its 32 bytes; for local chains, whose keys are public.
 
     Raises:
-        ConfigError: They are no key of the curve.
+        ConfigError: libsecp256k1 is not what signs.
     """
-    if len(secret) != _SECRET_BYTES:
-        raise ConfigError(f"the key has {len(secret)} bytes, wanted {_SECRET_BYTES}")
-    try:
-        key = PrivateKey(secret)
-    except ValueError:
-        raise ConfigError("the key is zero, or not below the order of the curve") from None
-    return SubmitterKey(_address(key.public_key), key)
+    accounts = _accounts()
+    from eth_keys.backends.coincurve import CoinCurveECCBackend
+    from eth_keys.datatypes import PrivateKey
+
+    if not isinstance(PrivateKey(secret).backend, CoinCurveECCBackend):
+        raise ConfigError("eth-keys does not use coincurve; run scripts/setup again")
+    account = accounts.from_key(secret)
+    return SubmitterKey(str(account.address), account)
 
 
-def _address(key: PublicKey) -> str:
-    digest = keccak256(key.format(compressed=False)[1:])
-    return checksum_address("0x" + digest[-20:].hex())
+def _accounts() -> Any:
+    """eth-account, which takes most of a second that a dry run need not pay.
+
+    One of the libraries that it brings (py_ecc) raises Python's bound on recursion to 100,000, for
+    the whole process: whatever reads a deeply nested document would then overrun the stack and end
+    it. The bound is put back.
+    """
+    limit = sys.getrecursionlimit()
+    from eth_account import Account
+
+    sys.setrecursionlimit(limit)
+    return Account
 
 
 def keystore_address(keystore: bytes) -> str | None:

@@ -26,7 +26,7 @@ def doctor(config: ConfigPath = Path("oracle.toml"), output: OutputOption = Outp
         settings = load_chains(config)
         feeds = node_feeds(settings)
         configure_logging(sys.stderr, level="error", style="text")
-        # Imported here: a wrong configuration need not wait for all that it brings.
+        # Imported here: it brings eth_account.
         from oracle.cli.checks import check_all
 
         findings = asyncio.run(check_all(settings, feeds))

@@ -34,7 +34,7 @@ def run(config: ConfigPath = Path("oracle.toml")) -> None:
         settings, feeds = _load(config)
         log = settings[0].log
         configure_logging(sys.stderr, level=log.level, style=log.style)
-        # Imported here: a wrong configuration need not wait for all that it brings.
+        # Imported here: it brings eth_account, which a wrong configuration need not wait for.
         from oracle.daemon import Daemon
 
         daemon = Daemon(settings, feeds, load=lambda: _load(config))

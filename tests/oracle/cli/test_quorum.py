@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from coincurve import PrivateKey
 from typer.testing import CliRunner
 
 from oracle.chain.base import SeatedSigner, Seats
@@ -25,7 +24,7 @@ from tests.fakes.fake_chain import FakeChain
 
 ADDRESS = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
 OWN, ALICE, BOB = (checksum_address("0x" + byte * 20) for byte in ("11", "a1", "b2"))
-KEY = SubmitterKey(OWN, PrivateKey(bytes(31) + b"\x01"))
+KEY = SubmitterKey(OWN, None)
 
 
 def _call(*arguments: str | Path) -> Any:
