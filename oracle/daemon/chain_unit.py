@@ -29,7 +29,8 @@ from oracle.telemetry.state import ChainState
 
 T = TypeVar("T")
 
-#: Longest wait for the chain to take the signer of an enclave that is to replace another one.
+#: Longest wait for the chain to register the signer of an enclave that is to replace another one,
+#: and for its hub to take it.
 _ACCEPT_S = 600.0
 
 
