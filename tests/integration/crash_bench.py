@@ -327,11 +327,11 @@ async def account_wrongs(chain: Anvil, account: str, journal: JournalCopy) -> li
     return [f"{name}: {value}" for name, value in found.items() if value]
 
 
-def end(node: Node, victim: Victim) -> tuple[str, list[int]]:
+def end(node: Node, victim: Victim) -> tuple[str, int]:
     """Kill.
 
     Returns:
-        Who it was in the end, and the processes that were below the host.
+        Who it was in the end, and how many processes were below the host.
     """
     below = node.below()
     is_host = victim in (Victim.HOST, Victim.ALL) or not below
@@ -344,7 +344,7 @@ def end(node: Node, victim: Victim) -> tuple[str, list[int]]:
     for process_id in [*([node.id] if is_host else []), *chosen]:
         with suppress(ProcessLookupError):
             os.kill(process_id, signal.SIGKILL)
-    return ("host" if is_host and victim is not Victim.ALL else victim.value), below
+    return ("host" if is_host and victim is not Victim.ALL else victim.value), len(below)
 
 
 def strays(before: set[int], node: Node) -> set[int]:
@@ -355,20 +355,24 @@ def strays(before: set[int], node: Node) -> set[int]:
 
 
 async def gone(process_ids: set[int]) -> list[str]:
-    """Wait until they have ended, and bury them; command lines of those that do not end."""
+    """Wait until they have ended; command lines of those that do not end."""
     loop = asyncio.get_running_loop()
     until = loop.time() + LIMIT_S
     while True:
         known = parents()
         living = {each for each in process_ids if each in known and known[each][1] != "Z"}
         if not living or loop.time() > until:
-            break
+            return [command_line(each) for each in living]
         await asyncio.sleep(0.02)
-    _bury(process_ids - living)
-    return [command_line(each) for each in living]
 
 
-def _bury(process_ids: set[int]) -> None:
-    for process_id in process_ids:
-        with suppress(ChildProcessError):
-            os.waitpid(process_id, os.WNOHANG)
+def bury(before: set[int], node: Node) -> None:
+    """Take from the kernel what has ended and became this process's own.
+
+    Of a thousand nodes there would be thousands; every trial run of the sandbox leaves one.
+    """
+    for process_id, (parent, state) in parents().items():
+        is_strange = process_id not in before and process_id != node.id
+        if parent == os.getpid() and state == "Z" and is_strange:
+            with suppress(ChildProcessError):
+                os.waitpid(process_id, os.WNOHANG)

@@ -40,6 +40,7 @@ from tests.integration.crash_bench import (
     Node,
     Rounds,
     account_wrongs,
+    bury,
     end,
     gone,
     plan,
@@ -130,7 +131,7 @@ class Run:
             await self._look(node)
             after_s, since_s, killed_at = loop.time() - since_s, loop.time(), time.time()
             who, below = end(node, kill.victim)
-            self.story.append(f"{kill}: {who}, {after_s:.3f} s later, with {len(below)} below it")
+            self.story.append(f"{kill}: {who}, {after_s:.3f} s later, with {below} below it")
             if who in ("host", "all"):
                 await node.process.wait()
                 self._look_at_journal()
@@ -163,6 +164,7 @@ class Run:
         await self._rounds.read()
         assert self._rounds.wrongs(_HEARTBEAT_S) == []
         assert await gone(strays(self._before, node)) == []
+        bury(self._before, node)
 
     def _look_at_journal(self) -> None:
         journal = read_journal(self._local.config.store.path)
