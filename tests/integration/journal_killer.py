@@ -7,6 +7,7 @@ writes and after which of its words it is killed; how far it is by then, the mac
 """
 
 import asyncio
+import gc
 import os
 import random
 import signal
@@ -33,7 +34,7 @@ from tests.fakes.journal_traffic import (
 )
 
 #: Most writes of a life.
-_WRITES = 14
+_WRITES = 10
 #: Longest wait between the last line that is heard of a life and its end: a write or two.
 _JITTER_S = 0.002
 #: Pages after which the log is brought into the file; as much happens with SQLite's 1,000.
@@ -169,6 +170,7 @@ def main(folder: Path, seed: int, kills: int) -> str:
     shadow = memory_database(folder / "empty.db")
     killer = Killer(folder / "oracle.db", seed, shadow, memory_journal(shadow))
     number = 0
+    gc.freeze()
     try:
         while killer.counts["killed"] < kills:
             number += 1
