@@ -146,9 +146,9 @@ def _alter(value: Any, rng: random.Random) -> Any:
 
 
 def test_a_type_that_is_not_known_proves_nothing(mined: Mined) -> None:
-    deposit = {**mined.fields["transactions"][0], "type": "0x7e"}
-    with pytest.raises(RpcMalformed, match="type 126, which is not known"):
-        find_transaction(bytes(32), [deposit], root=bytes(32))
+    other = {**mined.fields["transactions"][0], "type": "0x7d"}
+    with pytest.raises(RpcMalformed, match="type 125, which is not known"):
+        find_transaction(bytes(32), [other], root=bytes(32))
     with pytest.raises(RpcMalformed, match="type 256"):
         prove_receipt(0, [{**mined.receipts[0], "type": "0x100"}], root=bytes(32))
 
@@ -188,6 +188,45 @@ def test_blobs_are_encoded_as_their_signer_does() -> None:
     }
     root = ordered_root([bytes(signed.raw_transaction)])
     assert find_transaction(bytes(signed.hash), [told], root=root) == (0, told)
+
+
+def test_deposits_of_the_op_stack_are_encoded_as_in_a_block_of_it() -> None:
+    """A block of a test network with nothing but its deposit, hash 0xfc70e073…8029ef5."""
+    words = [
+        *("015d8eb9", f"{0x1267F33:064x}", f"{0x65DA6073:064x}", f"{0x75D3F8610:064x}"),
+        "97c24796a4f639846a6a3ea3a59c11de8d89e11f551bae8feca9271a78926d42",
+        *(f"{4:064x}", "00" * 12 + "415c8893d514f9bc5211d36eeda4183226b84aa7"),
+        *(f"{0xBC:064x}", f"{0xA6FE0:064x}"),
+    ]
+    deposit = {
+        "type": "0x7e",
+        "sourceHash": "0x5a1b66228a26547e2ce6fe1aa734d2c34e062e42ccd5710463e6987890f1ad5d",
+        "from": "0xdeaddeaddeaddeaddeaddeaddeaddeaddead0001",
+        "to": "0x4200000000000000000000000000000000000015",
+        "mint": "0x0",
+        "value": "0x0",
+        "gas": "0xf4240",
+        "input": "0x" + "".join(words),
+    }
+    receipt = {
+        "type": "0x7e",
+        "status": "0x1",
+        "cumulativeGasUsed": "0xb76d",
+        "logs": [],
+        "logsBloom": "0x" + "00" * 256,
+        "depositNonce": "0x111",
+        "depositReceiptVersion": "0x1",
+    }
+    hash_ = "13a644af4f64ce801dcd57faa823e8952f2290b810fdd31995dda62977ed3df1"
+    transactions = "b01a2ad2c1ceb76f2edcdc02f2e0453c52e24c421fb04132cdfc0da5b70a593e"
+    receipts = "8c303881b3e408cc739f55ef3e5133075d552cbec9ee987aff6b71f58cf291ee"
+    wanted, root = bytes.fromhex(hash_), bytes.fromhex(transactions)
+    for told in (deposit, {**deposit, "mint": None, "isSystemTx": False}):
+        assert find_transaction(wanted, [told], root=root) == (0, told)
+    with pytest.raises(RpcMalformed):
+        find_transaction(wanted, [{**deposit, "isSystemTx": True}], root=root)
+    proved = prove_receipt(0, [receipt], root=bytes.fromhex(receipts))
+    assert (proved["status"], proved["gasUsed"]) == ("0x1", "0xb76d")
 
 
 def test_the_root_of_nothing_is_that_of_an_empty_tree() -> None:

@@ -6,7 +6,8 @@ the header's fields, and to be of the chain; nothing here says so.
 
 Reference:
     Ethereum yellow paper (Shanghai version, 2025-02-04), section 4.3 and appendix D (Merkle
-    Patricia tree); EIP-2718 (types), EIP-2930 (1), EIP-1559 (2), EIP-4844 (3), EIP-7702 (4).
+    Patricia tree); EIP-2718 (types), EIP-2930 (1), EIP-1559 (2), EIP-4844 (3), EIP-7702 (4);
+    OP Stack specification, "Deposits" (0x7E; receipts as since its upgrade Canyon).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -28,6 +29,7 @@ _FIELDS: Mapping[int, Sequence[str]] = {
     2: (*_FEES, *_SIGNED),
     3: (*_FEES, "maxFeePerBlobGas", "blobVersionedHashes", *_SIGNED),
     4: (*_FEES, "authorizationList", *_SIGNED),
+    0x7E: ("sourceHash", "from", "to", "mint", "value", "gas", "isSystemTx", "input"),
 }
 _DYNAMIC_FEES = 2
 _BLOOM_SIZE = 256
@@ -128,7 +130,7 @@ def price_wei(transaction: Mapping[str, Any], base_fee_wei: int) -> int:
     """What a transaction paid for a unit of gas in a block of this base fee."""
     if quantity(transaction.get("type")) < _DYNAMIC_FEES:
         return quantity(transaction.get("gasPrice"))
-    fee, tip = (quantity(transaction[f"max{name}PerGas"]) for name in ("Fee", "PriorityFee"))
+    fee, tip = (quantity(transaction.get(f"max{name}PerGas")) for name in ("Fee", "PriorityFee"))
     return min(fee, base_fee_wei + tip)
 
 
@@ -155,7 +157,9 @@ def _receipt(fields: Mapping[str, Any]) -> bytes:
         [hex_bytes(log.get("address"), 20), _hashes(log.get("topics")), hex_bytes(log.get("data"))]
         for log in _objects(fields.get("logs"))
     ]
-    return _typed(kind, [status, used, bloom, logs])
+    deposit = [fields.get(name) for name in ("depositNonce", "depositReceiptVersion")]
+    more = [number_bytes(each) for each in deposit] if deposit[1] is not None else []
+    return _typed(kind, [status, used, bloom, logs, *more])
 
 
 def _typed(kind: int, items: Sequence[Any]) -> bytes:
@@ -200,9 +204,13 @@ def _authorizations(value: Any) -> list[Any]:
     ]
 
 
-#: How a field is encoded that is no number.
+#: How a field is encoded that is no number, or need not be there.
 _ENCODERS: Mapping[str, Callable[[Any], Any]] = {
+    "sourceHash": lambda value: hex_bytes(value, 32),
+    "from": lambda value: hex_bytes(value, 20),
     "to": _to,
+    "mint": lambda value: b"" if value is None else number_bytes(value),
+    "isSystemTx": lambda value: b"\x01" if value is True else b"",
     "input": hex_bytes,
     "accessList": _access_list,
     "blobVersionedHashes": _hashes,
