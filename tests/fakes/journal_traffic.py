@@ -113,7 +113,7 @@ async def draw(journal: Journal, rng: random.Random) -> Write:
             lost = rng.choice(ended)
             follow(TransactionState(lost.state), _PENDING)
             return Write("reopen", lost.id, {})
-    if opened and kind < 0.75:
+    if opened and kind < 0.88:
         return _go_on(opened[0], rng)
     nonce = await journal.next_nonce(**_WHO, states=tuple(map(str, TransactionState)))
     return Write("begin", None, {**_WHO, "nonce": nonce, **_form(rng)})
