@@ -8,17 +8,19 @@ from collections.abc import Iterator
 import attestation
 import feeds
 import node
+import p384
 import verify
 from rows import Row
 from rows import table as markdown
 
 from oracle.telemetry.logging import configure_logging
 
-TABLES = {table.name: table for table in (feeds.TABLE, attestation.TABLE)}
+TABLES = {table.name: table for table in (feeds.TABLE, attestation.TABLE, p384.TABLE)}
 BENCHES = {
     "node": node.run,
     "feeds": feeds.TABLE.run,
     "attestation": attestation.run,
+    "p384": p384.run,
     "verify": verify.run,
 }
 
