@@ -24,7 +24,7 @@ VECTORS = os.environ.get("ORACLE_VECTORS")
 _GAS = hex(16_000_000)
 #: Calls in one request, of some 32 KB each.
 _AT_ONCE = 16
-_TRUE, _FALSE = (f"0x{number:064x}" for number in (1, 0))
+TRUE, FALSE = (f"0x{number:064x}" for number in (1, 0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,8 @@ def _hint(signature: Signature) -> bytes | None:
         return None
 
 
-async def _created(chain: Anvil, name: str) -> str:
+async def created(chain: Anvil, name: str) -> str:
+    """Address of a new contract."""
     sender = (await chain.call("eth_accounts"))[0]
     code = f"0x{creation_code(name).hex()}"
     receipt = await mined(chain, {"from": sender, "data": code, "gas": _GAS})
@@ -84,15 +85,16 @@ async def _created(chain: Anvil, name: str) -> str:
     return str(receipt["contractAddress"])
 
 
-async def _answers(chain: Anvil, machine: str, inputs: Sequence[bytes]) -> list[Any]:
+async def answers(chain: Anvil, machine: str, inputs: Sequence[bytes]) -> list[Any]:
+    """What a machine says to each input."""
     calls = [
         ("eth_call", ({"to": machine, "data": f"0x{each.hex()}", "gas": _GAS}, "latest"))
         for each in inputs
     ]
-    answers: list[Any] = []
+    found: list[Any] = []
     for first in range(0, len(calls), _AT_ONCE):
-        answers += await chain.batch(calls[first : first + _AT_ONCE])
-    return answers
+        found += await chain.batch(calls[first : first + _AT_ONCE])
+    return found
 
 
 @needs_vectors
@@ -105,14 +107,14 @@ async def test_recorded_signatures_are_judged_as_they_are_marked() -> None:
     assert len(signatures) - len(good) >= 80
     another = next(hint for hint in hints.values() if hint is not None)
     async with anvil() as chain:
-        machine = await _created(chain, "P384Machine")
+        machine = await created(chain, "P384Machine")
         # Bad ones come with the hint of a good one, and of one of its own key where there is one.
         inputs = [one.head + (hints[one.name] or another) for one in signatures]
-        answers = await _answers(chain, machine, inputs)
-    accepted = [one.name for one, said in zip(signatures, answers, strict=True) if said == _TRUE]
+        judged = await answers(chain, machine, inputs)
+    accepted = [one.name for one, said in zip(signatures, judged, strict=True) if said == TRUE]
     print(f"{len(accepted)} of {len(signatures)} recorded signatures accepted")
     assert accepted == good
-    assert set(answers) == {_TRUE, _FALSE}
+    assert set(judged) == {TRUE, FALSE}
 
 
 async def test_new_signatures_and_digests_are_those_of_openssl() -> None:
@@ -121,18 +123,18 @@ async def test_new_signatures_and_digests_are_those_of_openssl() -> None:
     print(f"{count} signatures, seed {seed}")
     drawn = random.Random(seed)
     async with anvil() as chain:
-        machine = await _created(chain, "P384Machine")
-        hasher = await _created(chain, "Sha384Machine")
+        machine = await created(chain, "P384Machine")
+        hasher = await created(chain, "Sha384Machine")
         for _ in range(count):
             message = drawn.randbytes(drawn.randrange(600))
             one = _signed(drawn, message)
-            (digest,) = await _answers(chain, hasher, [message])
+            (digest,) = await answers(chain, hasher, [message])
             assert digest == f"0x{one.digest.hex()}"
             hint = prove(one.digest, one.pair, one.key)
             at = drawn.randrange(len(hint))
             altered = hint[:at] + bytes((hint[at] ^ 1 << drawn.randrange(8),)) + hint[at + 1 :]
             inputs = [one.head + hint, one.head + altered]
-            assert await _answers(chain, machine, inputs) == [_TRUE, _FALSE], at
+            assert await answers(chain, machine, inputs) == [TRUE, FALSE], at
 
 
 def _signed(drawn: random.Random, message: bytes) -> Signature:
