@@ -219,8 +219,8 @@ def _equation(modulus: int, scalar: int, quotient: int, integers: tuple[int, ...
         total: Expression = words[0]
         if len(words) > 1:
             total = ("ADD", ("SHL", 192, words[1]), total)
-        left = ("ADD", ("MUL", total, _word(_S + 32)), ("MUL", b, _word(scalar + 32)))
-        return ("XOR", ("MUL", ORDER % R, _word(quotient + 32)), left)
+        sum_: Expression = ("ADD", ("MUL", total, _word(_S + 32)), ("MUL", b, _word(scalar + 32)))
+        return ("XOR", ("MUL", ORDER % R, _word(quotient + 32)), sum_)
     total = _residue_of_word(modulus, words[0])
     if len(words) > 1:
         shifted = ("MULMOD", 2**192 % modulus, _residue_of_word(modulus, words[1]), modulus)

@@ -203,7 +203,9 @@ def _requirements(good: bytes) -> list[Json]:
 def _differences(quote: Quote, expected: Entry, spec: SourceSpec) -> Iterator[str]:
     """Every value that is not what the manifest says, digit for digit."""
     price = expected.get("scaled_price", expected.get("price"))
-    sides = [("price", price, quote.price)] if price is not None else []
+    sides: list[tuple[str, Any, FixedPoint | None]] = []
+    if price is not None:
+        sides.append(("price", price, quote.price))
     sides += [
         (name, expected[name], side)
         for name, side in (("bid", quote.bid), ("ask", quote.ask))

@@ -242,7 +242,7 @@ async def test_without_the_rule_what_it_refuses_would_pass(
         change(program)
         inputs.append(signed.input(signed.finish(program)))
     compute = Assembler.block
-    left_out = []
+    left_out: list[Statement] = []
 
     def without(self: Assembler, statements: Iterable[Statement], **options: Any) -> None:
         lines = list(statements)
