@@ -251,9 +251,11 @@ def _check_lists(
     lists: tuple[x509.CertificateRevocationList, ...],
 ) -> Chain:
     ends = [certificate.not_valid_after_utc for certificate in path]
+    # Asked for once: a list reads its name anew each time.
+    named = [(_list_name(crl), crl) for crl in lists]
     covered = []
     for certificate, issuer in pairwise(path):
-        own = _lists_of(issuer, lists)
+        own = _lists_of(issuer, named) if named else ()
         ends.extend(_check_list(crl, certificate, moment) for crl in own)
         covered.append(bool(own))
     return Chain(path, min(int(end.timestamp()) for end in ends), tuple(covered))
@@ -321,12 +323,14 @@ def _check_issuer(certificate: x509.Certificate, *, below: int) -> None:
 
 
 def _lists_of(
-    issuer: x509.Certificate, lists: tuple[x509.CertificateRevocationList, ...]
+    issuer: x509.Certificate,
+    lists: list[tuple[x509.Name | None, x509.CertificateRevocationList]],
 ) -> tuple[x509.CertificateRevocationList, ...]:
     """The issuer's own lists; there may be others of its name, but not others only."""
-    named = [crl for crl in lists if _list_name(crl) == issuer.subject]
-    own = tuple(crl for crl in named if _is_list_of(crl, issuer))
-    if named and not own:
+    subject = issuer.subject
+    of_name = [crl for name, crl in lists if name == subject]
+    own = tuple(crl for crl in of_name if _is_list_of(crl, issuer))
+    if of_name and not own:
         raise Unsigned(
             "a signature that does not verify, a signer that may not sign lists, or a critical"
             " extension",
