@@ -3,7 +3,6 @@
 The accumulator and the point T that is added lie in memory.
 """
 
-
 from oracle.attestation.codecs.p384_hints import SCALE, B, P
 from scripts.evm.assembler import Expression
 from scripts.evm.p384_field import (
