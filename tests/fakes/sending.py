@@ -48,6 +48,15 @@ async def open_test_journal(folder: Path) -> AsyncIterator[Journal]:
         yield journal
 
 
+@asynccontextmanager
+async def submitting(
+    folder: Path, evm: FakeEvm, key: SubmitterKey, **options: Any
+) -> AsyncIterator[EvmSubmitter]:
+    """A submitter with a journal of its own, for half a minute at most."""
+    async with open_test_journal(folder) as journal:
+        yield make_submitter(evm, journal, key, **options)
+
+
 async def until(condition: Callable[[], object]) -> None:
     """Wait for something to become true."""
     async with asyncio.timeout(20):

@@ -7,7 +7,6 @@ import pytest
 
 from oracle.attestation.codecs import p384_hints
 from oracle.attestation.codecs.p384_hints import (
-    BIAS,
     LOAD,
     ORDER,
     SIZE,
@@ -287,22 +286,31 @@ async def test_numbers_have_one_form() -> None:
     signed = _signed()
     program = signed.finish(signed.program())
     hint = signed.case.encoded(program)
-    r, s, key = signed.r, signed.s, signed.key
-    w0, w1, a, b = program.integers
-    wide = [signed.head(r + (1 << 384), s, key), signed.head(r, s + (1 << 384), key)]
-    wide += [signed.head(r, s, (x + (1 << 384), y)) for x, y in (key,)]
-    wide += [signed.head(r, s, (x, y + (1 << 384))) for x, y in (key,)]
-    wide += [(signed.e + (1 << 384)).to_bytes(64, "big") + signed.head(r, s, key)[64:]]
-    y, k1, k2 = (int.from_bytes(hint[at : at + 64], "big") for at in (0, 64, 128))
-    assert k1 - BIAS == (b * signed.e + (w0 + (w1 << 192)) * s) // ORDER
-    for other in ((P - y, k1, k2), (y, k1 + 1, k2), (y, k1, k2 - 1), (y, k1 + (1 << 511), k2)):
-        numbers = b"".join(number.to_bytes(64, "big") for number in other)
-        wide.append(signed.head(r, s, key) + numbers)
-    tails = [hint] * 5 + [hint[192:]] * 4
-    inputs = [front + tail for front, tail in zip(wide, tails, strict=True)]
-    inputs += [signed.head(r, s, key) + hint[:192] + bytes((2,)) + hint[193:]]
-    assert set(await _judged(*inputs)) == {FALSE}
-    assert a
+    r, s, (x, y) = signed.r, signed.s, signed.key
+    good, above = signed.head(r, s, (x, y)), 1 << 384
+    heads = [
+        (signed.e + above).to_bytes(64, "big") + good[64:],
+        signed.head(r + above, s, (x, y)),
+        signed.head(r, s + above, (x, y)),
+        signed.head(r, s, (x + above, y)),
+        signed.head(r, s, (x, y + above)),
+    ]
+    nonce_y, k1, k2 = (int.from_bytes(hint[at : at + 64], "big") for at in (0, 64, 128))
+    numbers = [
+        (P - nonce_y, k1, k2),
+        (nonce_y + above, k1, k2),
+        (nonce_y, k1 + 1, k2),
+        (nonce_y, k1, k2 - 1),
+        (nonce_y, k1 + (1 << 511), k2),
+    ]
+    inputs = [head + hint for head in heads]
+    for each in numbers:
+        words = b"".join(number.to_bytes(64, "big") for number in each)
+        inputs += [good + words + hint[192:]]
+    # The byte that says whether x of R is r + n.
+    inputs.append(good + hint[:192] + bytes((2,)) + hint[193:])
+    judged = await _judged(good + hint, *inputs)
+    assert judged == [TRUE, *[FALSE] * len(inputs)]
 
 
 @pytest.mark.parametrize("number", [0, ORDER])

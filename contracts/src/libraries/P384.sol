@@ -14,8 +14,8 @@ library P384 {
     /// @param digest SHA-384 of the message, 48 bytes.
     /// @param signature r and s, 48 bytes each.
     /// @param key Coordinates of the public key, 48 bytes each.
-    /// @param hint From `oracle.attestation.codecs.p384_hints.prove`, about 15,500 bytes; another one
-    ///        than this signature needs costs at most a few times as much and is refused.
+    /// @param hint From `oracle.attestation.codecs.p384_hints.prove`, about 15,500 bytes. Any other is
+    ///        refused, but it may be a long program: what it costs is up to whoever brings it.
     /// @return isGenuine False for any other lengths as well.
     function verify(
         address machine,

@@ -7,7 +7,7 @@ import pytest
 
 from oracle.chain.keys import SubmitterKey, submitter_key
 from tests.fakes.fake_evm import FakeEvm
-from tests.fakes.sending import CALL, make_submitter, open_test_journal, until
+from tests.fakes.sending import CALL, make_submitter, open_test_journal, submitting, until
 
 
 @pytest.fixture(scope="module")
@@ -46,8 +46,7 @@ async def test_a_lost_send_is_sent_to_the_relay_again_with_the_next_block(
 async def test_one_that_is_overdue_goes_to_everybody(tmp_path: Path, key: SubmitterKey) -> None:
     """The relay takes it and does nothing."""
     chain, relay = FakeEvm(), FakeEvm(mines_at_once=False)
-    async with open_test_journal(tmp_path) as journal:
-        submitter = make_submitter(chain, journal, key, relay=relay, confirm_timeout_s=0.02)
+    async with submitting(tmp_path, chain, key, relay=relay, confirm_timeout_s=0.02) as submitter:
         assert (await submitter.send(CALL)).is_success
         assert (len(chain.raw), relay.raw[-1]) == (1, chain.raw[-1])
         sent = len(relay.raw)

@@ -13,7 +13,7 @@ from oracle.chain.rpc import RpcDisagreement
 from oracle.chain.states import WATCH_BLOCKS
 from oracle.store import read_summary
 from tests.fakes.fake_evm import FakeEvm, Sent, transaction_fields
-from tests.fakes.sending import CALL, make_submitter, nonces, open_test_journal, until
+from tests.fakes.sending import CALL, make_submitter, nonces, open_test_journal, submitting, until
 
 
 @pytest.fixture(scope="module")
@@ -35,8 +35,7 @@ async def test_a_mined_transaction_that_is_lost_is_sent_again_without_a_new_call
 ) -> None:
     """The last depth is below anything that is watched: the account's nonce tells."""
     evm = FakeEvm()
-    async with open_test_journal(tmp_path) as journal:
-        submitter = make_submitter(evm, journal, key)
+    async with submitting(tmp_path, evm, key) as submitter:
         first = await submitter.send(CALL)
         evm.block += depth - 1
         await submitter.resume()
@@ -56,8 +55,7 @@ async def test_a_reverted_transaction_that_is_lost_is_sent_again_and_may_succeed
     tmp_path: Path, key: SubmitterKey
 ) -> None:
     evm = FakeEvm(mined_reverts=True)
-    async with open_test_journal(tmp_path) as journal:
-        submitter = make_submitter(evm, journal, key)
+    async with submitting(tmp_path, evm, key) as submitter:
         with pytest.raises(ChainError):
             await submitter.send(CALL)
         evm.reorganise(1)
@@ -70,8 +68,7 @@ async def test_a_transaction_in_another_block_is_not_sent_again(
 ) -> None:
     """A pool put it back by itself: only its block is noted."""
     evm = FakeEvm()
-    async with open_test_journal(tmp_path) as journal:
-        submitter = make_submitter(evm, journal, key)
+    async with submitting(tmp_path, evm, key) as submitter:
         await submitter.send(CALL)
         _put_back(evm, evm.reorganise(1))
         await submitter.resume()
@@ -91,8 +88,7 @@ async def test_a_success_that_fails_in_another_block_is_journaled_as_reverted(
     tmp_path: Path, key: SubmitterKey
 ) -> None:
     evm = FakeEvm()
-    async with open_test_journal(tmp_path) as journal:
-        submitter = make_submitter(evm, journal, key)
+    async with submitting(tmp_path, evm, key) as submitter:
         await submitter.send(CALL)
         evm.mined_reverts = True
         _put_back(evm, evm.reorganise(1))
@@ -103,8 +99,7 @@ async def test_several_lost_ones_are_all_sent_at_once_in_order(
     tmp_path: Path, key: SubmitterKey
 ) -> None:
     evm = FakeEvm()
-    async with open_test_journal(tmp_path) as journal:
-        submitter = make_submitter(evm, journal, key)
+    async with submitting(tmp_path, evm, key) as submitter:
         for _ in range(4):
             await submitter.send(CALL)
         evm.reorganise(3)
@@ -120,8 +115,7 @@ async def test_several_lost_ones_are_all_sent_at_once_in_order(
 async def test_a_lost_one_below_an_open_one_comes_first(tmp_path: Path, key: SubmitterKey) -> None:
     """While nonce 1 waits for its receipt, nonce 0 is reorganised away."""
     evm = FakeEvm()
-    async with open_test_journal(tmp_path) as journal:
-        submitter = make_submitter(evm, journal, key)
+    async with submitting(tmp_path, evm, key) as submitter:
         await submitter.send(CALL)
         evm.mines_at_once = False
         async with asyncio.TaskGroup() as tasks:
@@ -140,8 +134,7 @@ async def test_a_nonce_that_someone_else_used_and_lost_is_filled(
     """Nonce 0 was never ours; without it ours of nonce 1 could not be mined."""
     evm = FakeEvm()
     evm.nonces[key.address.lower()] = 1
-    async with open_test_journal(tmp_path) as journal:
-        submitter = make_submitter(evm, journal, key)
+    async with submitting(tmp_path, evm, key) as submitter:
         await submitter.send(CALL)
         evm.reorganise()
         evm.nonces.clear()
@@ -157,8 +150,7 @@ async def test_one_replaced_by_a_foreign_one_that_is_lost_in_turn_is_sent_again(
     tmp_path: Path, key: SubmitterKey
 ) -> None:
     evm = FakeEvm(mines_at_once=False)
-    async with open_test_journal(tmp_path) as journal:
-        submitter = make_submitter(evm, journal, key)
+    async with submitting(tmp_path, evm, key) as submitter:
         await _lose_to_a_foreign_one(evm, submitter, key)
         assert _states(tmp_path) == {0: "replaced"}
         evm.nonces.clear()
@@ -170,8 +162,7 @@ async def test_one_that_was_taken_for_replaced_and_is_mined_after_all_is_mined(
     tmp_path: Path, key: SubmitterKey
 ) -> None:
     evm = FakeEvm(mines_at_once=False)
-    async with open_test_journal(tmp_path) as journal:
-        submitter = make_submitter(evm, journal, key)
+    async with submitting(tmp_path, evm, key) as submitter:
         sent = await _lose_to_a_foreign_one(evm, submitter, key)
         evm.mined[sent.hash] = sent
         assert await _again(submitter.resume, tmp_path) == {0: "mined"}
@@ -194,8 +185,7 @@ async def _lose_to_a_foreign_one(evm: FakeEvm, submitter: Any, key: SubmitterKey
 
 async def test_what_is_deep_is_not_asked_for_any_more(tmp_path: Path, key: SubmitterKey) -> None:
     evm = FakeEvm(mines_at_once=False)
-    async with open_test_journal(tmp_path) as journal:
-        submitter = make_submitter(evm, journal, key)
+    async with submitting(tmp_path, evm, key) as submitter:
         await _lose_to_a_foreign_one(evm, submitter, key)
         evm.mines_at_once = True
         evm.mined_reverts = True
@@ -249,8 +239,7 @@ async def test_a_failure_after_the_first_send_is_not_the_callers(
 ) -> None:
     """Nonce 0 is reorganised away below nonce 1, and then the endpoint fails."""
     evm = FakeEvm()
-    async with open_test_journal(tmp_path) as journal:
-        submitter = make_submitter(evm, journal, key)
+    async with submitting(tmp_path, evm, key) as submitter:
         await submitter.send(CALL)
         evm.mines_at_once = False
         async with asyncio.TaskGroup() as tasks:
@@ -290,15 +279,13 @@ async def test_a_dropped_transaction_is_sent_again_with_the_next_block(
     tmp_path: Path, key: SubmitterKey
 ) -> None:
     evm = FakeEvm(mines_at_once=False)
-    async with open_test_journal(tmp_path) as journal:
-        submitter = make_submitter(evm, journal, key)
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(submitter.send(CALL))
-            await until(lambda: evm.calls.count("eth_getTransactionByHash") == 1)
-            evm.drop()
-            evm.block += 1
-            await until(lambda: bool(evm.pool))
-            evm.mine()
+    async with submitting(tmp_path, evm, key) as submitter, asyncio.TaskGroup() as tasks:
+        tasks.create_task(submitter.send(CALL))
+        await until(lambda: evm.calls.count("eth_getTransactionByHash") == 1)
+        evm.drop()
+        evm.block += 1
+        await until(lambda: bool(evm.pool))
+        evm.mine()
     assert (submitter.stats.dropped, submitter.stats.bumped) == (1, 0)
     assert evm.raw[0] == evm.raw[1]
 
@@ -307,17 +294,18 @@ async def test_a_drained_account_raises_nothing_until_it_is_funded(
     tmp_path: Path, key: SubmitterKey
 ) -> None:
     evm = FakeEvm(mines_at_once=False)
-    async with open_test_journal(tmp_path) as journal:
-        submitter = make_submitter(evm, journal, key, confirm_timeout_s=0.02)
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(submitter.send(CALL))
-            await until(lambda: bool(evm.pool))
-            evm.balance = 1
-            await until(lambda: len(evm.raw) >= 3)
-            assert len(set(evm.raw)) == 1
-            evm.balance = 10**18
-            await until(lambda: submitter.stats.bumped)
-            evm.mine()
+    async with (
+        submitting(tmp_path, evm, key, confirm_timeout_s=0.02) as submitter,
+        asyncio.TaskGroup() as tasks,
+    ):
+        tasks.create_task(submitter.send(CALL))
+        await until(lambda: bool(evm.pool))
+        evm.balance = 1
+        await until(lambda: len(evm.raw) >= 3)
+        assert len(set(evm.raw)) == 1
+        evm.balance = 10**18
+        await until(lambda: submitter.stats.bumped)
+        evm.mine()
     assert _states(tmp_path) == {0: "mined"}
 
 
@@ -341,8 +329,7 @@ async def test_the_keeper_finds_a_reorganisation_by_itself(
     tmp_path: Path, key: SubmitterKey
 ) -> None:
     evm = FakeEvm()
-    async with open_test_journal(tmp_path) as journal:
-        submitter = make_submitter(evm, journal, key)
+    async with submitting(tmp_path, evm, key) as submitter:
         await submitter.send(CALL)
         async with asyncio.TaskGroup() as tasks:
             keeping = tasks.create_task(submitter.keep(0.001))
@@ -357,8 +344,7 @@ async def test_a_caller_whose_turn_was_worked_by_a_cancelled_one_still_has_its_r
 ) -> None:
     """The first caller also does the second one's work; cancelled, the second goes on itself."""
     evm = FakeEvm(mines_at_once=False)
-    async with open_test_journal(tmp_path) as journal:
-        submitter = make_submitter(evm, journal, key)
+    async with submitting(tmp_path, evm, key) as submitter:
         async with asyncio.TaskGroup() as tasks:
             first = tasks.create_task(submitter.send(CALL))
             await until(lambda: bool(evm.pool))
@@ -388,8 +374,7 @@ async def test_a_lost_transaction_whose_receipt_is_disputed_is_sent_again(
             return await self.request(method, params)
 
     evm = Disputed()
-    async with open_test_journal(tmp_path) as journal:
-        submitter = make_submitter(evm, journal, key)
+    async with submitting(tmp_path, evm, key) as submitter:
         await submitter.send(CALL)
         evm.reorganise(1)
         evm.is_disputed = True

@@ -65,14 +65,18 @@ def test_halves_outside_their_range_are_refused(number: int) -> None:
 
 
 def test_another_message_is_refused() -> None:
-    digest, signature, key = _parts(_CASES[0])
+    _, signature, key = _parts(_CASES[0])
     with pytest.raises(SignatureInvalid, match="not signed by this key"):
         prove(bytes(SIZE), signature, key)
-    # R would be at infinity: u1 G = -u2 Q.
-    inverse = pow(int.from_bytes(signature[SIZE:], "big"), -1, ORDER)
-    assert inverse
-    with pytest.raises(SignatureInvalid):
-        prove(digest, signature[SIZE:] + signature[:SIZE], key)
+
+
+def test_a_signature_whose_r_would_be_at_infinity_is_refused() -> None:
+    # e = -r d: then u1 G = -u2 Q, whatever s is.
+    secret, r = 12_345, 678
+    key = b"".join(half.to_bytes(SIZE, "big") for half in required(multiply(secret, G)))
+    digest = (-r * secret % ORDER).to_bytes(SIZE, "big")
+    with pytest.raises(SignatureInvalid, match="not signed by this key"):
+        prove(digest, r.to_bytes(SIZE, "big") + (1).to_bytes(SIZE, "big"), key)
 
 
 def test_a_relation_without_a_program_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
