@@ -7,6 +7,7 @@ not what protects the enclave from the host: the TEE is.
 import asyncio
 import ctypes
 import json
+import os
 import shutil
 import signal
 import sys
@@ -170,6 +171,7 @@ async def _try(prefix: Sequence[str], python: Path) -> str:
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
+        start_new_session=True,
     )
     try:
         async with asyncio.timeout(10):
@@ -177,10 +179,11 @@ async def _try(prefix: Sequence[str], python: Path) -> str:
     except TimeoutError:
         return "its trial run did not end within 10 s"
     finally:
-        # A daemon that is stopped meanwhile leaves no process behind either.
+        # A daemon that is stopped meanwhile leaves no process behind either. What a sandbox has just
+        # begun does not die with it yet, and while that holds the pipe, no wait for it would end.
         if process.returncode is None:
             with suppress(ProcessLookupError):
-                process.kill()
+                os.killpg(process.pid, signal.SIGKILL)
             await process.wait()
     if process.returncode == 0:
         return ""
