@@ -179,8 +179,8 @@ async def _try(prefix: Sequence[str], python: Path) -> str:
     except TimeoutError:
         return "its trial run did not end within 10 s"
     finally:
-        # A daemon that is stopped meanwhile leaves no process behind either. What a sandbox has just
-        # begun does not die with it yet, and while that holds the pipe, no wait for it would end.
+        # A daemon that is stopped meanwhile leaves no process behind either. What a sandbox has
+        # only just begun does not die with it yet, and no wait ends while that holds the pipe.
         if process.returncode is None:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
