@@ -11,6 +11,7 @@ import os
 import shutil
 import signal
 import sys
+import tempfile
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -161,30 +162,30 @@ async def find_sandbox(launch: EnclaveLaunch, *, search: str = _SEARCH) -> list[
 
 async def _try(prefix: Sequence[str], python: Path) -> str:
     """Why a trial run fails; empty if it does not."""
-    process = await asyncio.create_subprocess_exec(
-        *prefix,
-        str(python),
-        "-I",
-        "-c",
-        "",
-        env=_ENVIRONMENT,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.PIPE,
-        start_new_session=True,
-    )
-    try:
-        async with asyncio.timeout(10):
-            _, stderr = await process.communicate()
-    except TimeoutError:
-        return "its trial run did not end within 10 s"
-    finally:
-        # A daemon that is stopped meanwhile leaves no process behind either. What a sandbox has
-        # only just begun does not die with it yet, and no wait ends while that holds the pipe.
-        if process.returncode is None:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            await process.wait()
+    # A file, not a pipe: what a sandbox has just begun does not die with it yet, and while that
+    # held a pipe, no wait for the process would end.
+    with tempfile.TemporaryFile() as errors:
+        process = await asyncio.create_subprocess_exec(
+            *(*prefix, str(python), "-I", "-c", ""),
+            env=_ENVIRONMENT,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=errors,
+            start_new_session=True,
+        )
+        try:
+            async with asyncio.timeout(10):
+                await process.wait()
+        except TimeoutError:
+            return "its trial run did not end within 10 s"
+        finally:
+            # A daemon that is stopped meanwhile leaves no process behind either.
+            if process.returncode is None:
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                await process.wait()
+        errors.seek(0)
+        stderr = errors.read()
     if process.returncode == 0:
         return ""
     lines = stderr.decode(errors="replace").strip().splitlines() or ["no message"]
